@@ -1,0 +1,165 @@
+"""Everything that decides a run: typed, flat, checked.
+
+The dataclasses stay unfrozen because flags override their fields:
+`--config.train.batch_size=64`.
+"""
+
+import dataclasses
+import re
+
+from musegen_jax.errors import UserError
+
+
+@dataclasses.dataclass(kw_only=True)
+class Data:
+  """What is trained on."""
+
+  data_dir: str = "data/bach"  # made by data_prep.build_shards
+  codec: str = "performance"  # a file of musegen_jax/data/codecs
+  transpose_semitones: int = 5  # each piece is moved by -k..k, drums never
+  stretch: float = 0.0  # 0.05: times between 0.95 and 1.05, five variants
+  shuffle_tokens: bool = False  # a control: the order inside pieces is lost
+
+
+@dataclasses.dataclass(kw_only=True)
+class Model:
+  """The network."""
+
+  embedding_size: int = 128  # D
+  hidden_size: int = 256  # H, LSTM units
+  layers: int = 2  # L
+  dropout: float = 0.2  # share of each layer's outputs dropped in training
+  dtype: str = "float32"  # of the matrix products: float32 or bfloat16
+
+
+@dataclasses.dataclass(kw_only=True)
+class Optimizer:
+  """AdamW with linear warm-up and cosine decay to zero."""
+
+  learning_rate: float = 2e-3  # at the end of the warm-up
+  warmup_steps: int = 100
+  weight_decay: float = 0.01  # on matrices, not on biases
+  clip_norm: float = 1.0  # global norm of the gradient
+  frozen: str = ""  # regular expression on parameter paths that stay as is
+
+
+@dataclasses.dataclass(kw_only=True)
+class Train:
+  """The loop."""
+
+  seed: int = 0  # of initialisation, order, augmentation and dropout
+  steps: int = 2000
+  batch_size: int = 32  # rows over all devices and processes
+  window: int = 128  # T, tokens a row
+  carry_state: bool = True  # windows continue the row before them
+  accumulate: int = 1  # micro-batches a step, to save memory
+  log_every: int = 20
+  evaluate_every: int = 250  # validation, and a checkpoint
+  early_stop: int = 0  # evaluations without improvement; 0 never stops
+  checkpoint_every: int = 250
+  keep_checkpoints: int = 2  # the latest, besides the best
+
+
+@dataclasses.dataclass(kw_only=True)
+class Config:
+  """One study."""
+
+  data: Data = dataclasses.field(default_factory=Data)
+  model: Model = dataclasses.field(default_factory=Model)
+  optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
+  train: Train = dataclasses.field(default_factory=Train)
+
+  def check(self, devices: int = 1) -> None:
+    """Raises UserError where fields contradict each other.
+
+    `devices` is their number over all processes.
+    """
+    train, model, optimizer = self.train, self.model, self.optimizer
+    at_least_one = {
+      "train.batch_size": train.batch_size,
+      "train.window": train.window,
+      "train.steps": train.steps,
+      "train.accumulate": train.accumulate,
+      "train.log_every": train.log_every,
+      "train.evaluate_every": train.evaluate_every,
+      "train.checkpoint_every": train.checkpoint_every,
+      "train.keep_checkpoints": train.keep_checkpoints,
+      "model.embedding_size": model.embedding_size,
+      "model.hidden_size": model.hidden_size,
+      "model.layers": model.layers,
+    }
+    for name, value in at_least_one.items():
+      if value < 1:
+        raise UserError(f"config: {name} {value} must be at least 1")
+    rows = devices * train.accumulate
+    rules = [
+      (
+        train.batch_size % rows == 0,
+        f"train.batch_size {train.batch_size} is not a multiple of devices x"
+        f" train.accumulate = {devices} x {train.accumulate}",
+      ),
+      (train.early_stop >= 0, "train.early_stop must not be negative"),
+      (train.seed >= 0, "train.seed must not be negative"),
+      (0 <= model.dropout < 1, f"model.dropout {model.dropout} not in [0, 1)"),
+      (
+        model.dtype in ("float32", "bfloat16"),
+        f"model.dtype {model.dtype!r} is neither float32 nor bfloat16",
+      ),
+      (optimizer.learning_rate > 0, "optimizer.learning_rate must be above 0"),
+      (optimizer.clip_norm > 0, "optimizer.clip_norm must be above 0"),
+      (optimizer.weight_decay >= 0, "optimizer.weight_decay is negative"),
+      (
+        0 <= optimizer.warmup_steps < train.steps,
+        f"optimizer.warmup_steps {optimizer.warmup_steps} must be below"
+        f" train.steps {train.steps}",
+      ),
+      (
+        0 <= self.data.transpose_semitones <= 12,
+        f"data.transpose_semitones {self.data.transpose_semitones} not in"
+        " 0..12",
+      ),
+      (
+        0 <= self.data.stretch <= 0.5,
+        f"data.stretch {self.data.stretch} not in 0..0.5",
+      ),
+    ]
+    for holds, message in rules:
+      if not holds:
+        raise UserError(f"config: {message}")
+    try:
+      re.compile(optimizer.frozen)
+    except re.error as error:
+      raise UserError(
+        f"config: optimizer.frozen {optimizer.frozen!r} is no regular"
+        f" expression ({error})"
+      ) from None
+
+
+def from_dict(fields: dict) -> Config:
+  """The config that `dataclasses.asdict` made into `fields`.
+
+  Raises UserError where a field is missing or unknown.
+  """
+  try:
+    return Config(
+      data=Data(**fields["data"]),
+      model=Model(**fields["model"]),
+      optimizer=Optimizer(**fields["optimizer"]),
+      train=Train(**fields["train"]),
+    )
+  except (KeyError, TypeError) as error:
+    raise UserError(
+      f"the stored config does not fit this version: {error}"
+    ) from None
+
+
+def differences(old: dict, new: dict, prefix: str = "") -> list[str]:
+  """Lines `name: old -> new` for the leaves in which two dicts differ."""
+  lines = []
+  for key in sorted(old.keys() | new.keys()):
+    a, b = old.get(key), new.get(key)
+    if isinstance(a, dict) and isinstance(b, dict):
+      lines += differences(a, b, f"{prefix}{key}.")
+    elif a != b:
+      lines.append(f"{prefix}{key}: {a!r} -> {b!r}")
+  return lines

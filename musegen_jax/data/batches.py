@@ -1,0 +1,143 @@
+"""Batches as a pure function of the step, and a thread that makes them early.
+
+The pieces of a split, in an order drawn for each epoch, form one circle of
+tokens that is cut into windows. Letters: B batch, T window, P pieces.
+"""
+
+import functools
+import queue
+import threading
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from musegen_jax.data.codecs.codec import Codec
+from musegen_jax.data.corpus import Corpus
+
+Batch = dict[str, np.ndarray]
+
+
+def steps_per_epoch(corpus: Corpus, batch_size: int, window: int) -> int:
+  """Steps after which every token has been seen about once; at least 1."""
+  return max(1, len(corpus.tokens) // (batch_size * window))
+
+
+def make_batch_at(
+  variants: Sequence[Corpus],
+  codec: Codec,
+  *,
+  batch_size: int,
+  window: int,
+  carry_state: bool,
+  transpose_semitones: int,
+  seed: int,
+  rows: slice = slice(None),
+) -> Callable[[int], Batch]:
+  """Returns `batch_at(step)`, pure in (seed, step).
+
+  Args:
+    variants: the same pieces encoded at different time stretches, the plain
+      one first; each piece of an epoch uses one of them.
+    codec: their codec.
+    batch_size: B, over all processes.
+    window: T, tokens a row.
+    carry_state: rows of consecutive steps continue each other (truncated
+      back-propagation through time); otherwise windows are shuffled and each
+      starts from an empty state.
+    transpose_semitones: each piece of an epoch is moved by -k..k, as far as
+      its pitches allow.
+    seed: of the order, the shifts and the stretches.
+    rows: the rows of the batch this process needs.
+
+  Returns:
+    A function to dicts of inputs and targets [B, T] int32, mask [B, T]
+    float32 (1 where the target is to be predicted), reset [B, T] bool (the
+    state is emptied before that input).
+  """
+  plain = variants[0]
+  epoch_steps = steps_per_epoch(plain, batch_size, window)
+  flat = np.concatenate([corpus.tokens for corpus in variants])
+  bases = np.cumsum([0] + [len(corpus.tokens) for corpus in variants])
+  starts = np.stack(
+    [c.offsets[:-1] + b for c, b in zip(variants, bases, strict=False)]
+  )
+  lengths = np.stack([np.diff(corpus.offsets) for corpus in variants])
+  bounds = np.array(
+    [codec.shift_bounds(plain.piece(i)) for i in range(len(plain))]
+  )
+  low, high = np.clip(bounds, -transpose_semitones, transpose_semitones).T
+
+  @functools.lru_cache(maxsize=2)
+  def layout(epoch: int) -> tuple[np.ndarray, ...]:
+    rng = np.random.default_rng((seed, epoch))
+    order = rng.permutation(len(plain))
+    variant = rng.integers(0, len(variants), len(plain))[order]
+    # A piece already outside its field has low > high and stays put.
+    shifts = rng.integers(np.minimum(low, 0), np.maximum(high, 0) + 1)[order]
+    ends = np.cumsum(lengths[variant, order])
+    begins = ends - lengths[variant, order]
+    sources = starts[variant, order] - begins
+    rotation = rng.integers(0, ends[-1])
+    windows = rng.permutation(epoch_steps * batch_size)
+    return ends, sources, shifts, rotation, windows
+
+  def batch_at(step: int) -> Batch:
+    epoch, index = divmod(step, epoch_steps)
+    ends, sources, shifts, rotation, windows = layout(epoch)
+    row = np.arange(batch_size)[rows]
+    if carry_state:
+      window_ids = row * epoch_steps + index
+    else:
+      window_ids = windows[index * batch_size + row]
+    first = window_ids[:, None] * window + rotation
+    positions = (first + np.arange(window + 1)) % ends[-1]
+    piece = np.searchsorted(ends, positions, side="right")
+    tokens = flat[sources[piece] + positions].astype(np.int32)
+    tokens += shifts[piece] * codec.is_pitch[tokens]
+    inputs, targets = tokens[:, :-1], tokens[:, 1:]
+    reset = inputs == codec.begin
+    if not carry_state or index == 0:
+      reset[:, 0] = True
+    return {
+      "inputs": inputs,
+      "targets": targets,
+      "mask": (targets != codec.begin).astype(np.float32),
+      "reset": reset,
+    }
+
+  return batch_at
+
+
+def prefetch(
+  batch_at: Callable[[int], Batch], first: int, last: int, depth: int = 2
+) -> Iterator[Batch]:
+  """Yields batch_at(first) .. batch_at(last - 1), made by a thread ahead of
+  time; an error in the thread is raised here."""
+  ready: queue.Queue = queue.Queue(depth)
+  stop = threading.Event()
+
+  def put(item: Batch | BaseException) -> None:
+    while not stop.is_set():
+      try:
+        return ready.put(item, timeout=0.1)
+      except queue.Full:
+        continue
+
+  def work() -> None:
+    try:
+      for step in range(first, last):
+        if stop.is_set():
+          return
+        put(batch_at(step))
+    except BaseException as error:  # handed to the consumer, who raises it
+      put(error)
+
+  threading.Thread(target=work, name="prefetch", daemon=True).start()
+  try:
+    for _ in range(first, last):
+      item = ready.get()
+      if isinstance(item, BaseException):
+        raise item
+      yield item
+  finally:
+    stop.set()

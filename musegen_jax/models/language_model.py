@@ -1,0 +1,158 @@
+"""Next-token language model: embedding, stacked LSTM, logits.
+
+Letters: B batch, T time step, D embedding width, H LSTM units, G = 4H gates,
+L layers, V vocabulary.
+"""
+
+from typing import Any
+
+import flax.linen as nn
+import flax.struct
+import jax
+import jax.numpy as jnp
+
+from musegen_jax import config as config_lib
+from musegen_jax.data.codecs.codec import Codec
+from musegen_jax.models import initializers, lstm
+
+
+class LanguageModel(nn.Module):
+  """A stacked LSTM over tokens.
+
+  Attributes:
+    vocab_size: V.
+    embedding_size: D.
+    hidden_size: H.
+    layers: L.
+    dtype: of the matrix products; parameters, logits and cell state are
+      float32.
+  """
+
+  vocab_size: int
+  embedding_size: int
+  hidden_size: int
+  layers: int
+  dtype: str = "float32"
+
+  @nn.compact
+  def __call__(
+    self,
+    tokens: jax.Array,
+    carry: lstm.LSTMCarry,
+    *,
+    reset: jax.Array | None = None,
+    output_masks: jax.Array | None = None,
+  ) -> tuple[jax.Array, lstm.LSTMCarry, dict[str, jax.Array]]:
+    """Scores every next token.
+
+    Args:
+      tokens: [B, T] int32 inputs.
+      carry: state before the first step, each part [L, B, H].
+      reset: [B, T] bool; the state is emptied before these inputs.
+      output_masks: [L, T, B, H] factors on each layer's outputs (dropout).
+
+    Returns:
+      logits [B, T, V] float32, the state after the last step, and the
+      activations by name.
+    """
+    dtype = jnp.dtype(self.dtype)
+    gates = 4 * self.hidden_size
+    glorot = nn.initializers.glorot_uniform()
+    embedding = self.param(
+      "embedding",
+      nn.initializers.normal(1.0 / self.embedding_size**0.5),
+      (self.vocab_size, self.embedding_size),
+    )
+    kernel = self.param("kernel", glorot, (self.embedding_size, gates))
+    bias = self.param("bias", initializers.forget_bias, (gates,))
+    upper = self.layers - 1
+    stacked = {
+      "recurrent": self.param(
+        "recurrent",
+        initializers.orthogonal_layers,
+        (self.layers, self.hidden_size, gates),
+      ),
+      "input": self.param(
+        "input", initializers.glorot_layers, (upper, self.hidden_size, gates)
+      ),
+      "bias": self.param(
+        "input_bias", initializers.forget_bias, (upper, gates)
+      ),
+    }
+    head = self.param("head", glorot, (self.hidden_size, self.vocab_size))
+    head_bias = self.param(
+      "head_bias", nn.initializers.zeros, (self.vocab_size,)
+    )
+    embedding, kernel, bias, stacked, head = jax.tree.map(
+      lambda array: array.astype(dtype),
+      (embedding, kernel, bias, stacked, head),
+    )
+    gates_in = lstm.embedding_gates(embedding, kernel, bias, tokens.T)
+    outputs, carry = lstm.lstm(
+      stacked,
+      gates_in,
+      carry,
+      reset=None if reset is None else reset.T,
+      output_masks=output_masks,
+    )
+    flat = outputs.reshape(-1, self.hidden_size)
+    logits = jnp.dot(flat, head, preferred_element_type=jnp.float32)
+    logits = logits + head_bias[None, :]
+    logits = logits.reshape(*outputs.shape[:2], self.vocab_size)
+    activations = {"lstm/output": outputs.swapaxes(0, 1)}
+    return logits.swapaxes(0, 1), carry, activations
+
+  def zero_carry(self, batch_size: int) -> lstm.LSTMCarry:
+    """The empty state of `batch_size` rows."""
+    return lstm.initial_carry(self.layers, batch_size, self.hidden_size)
+
+
+def from_config(model: config_lib.Model, codec: Codec) -> LanguageModel:
+  """The network of a config for a codec's vocabulary."""
+  return LanguageModel(
+    vocab_size=codec.vocab_size,
+    embedding_size=model.embedding_size,
+    hidden_size=model.hidden_size,
+    layers=model.layers,
+    dtype=model.dtype,
+  )
+
+
+@flax.struct.dataclass
+class StepParams:
+  """Parameters as one step at a time wants them.
+
+  Attributes:
+    table: [V, G], the first layer's projected input of every token.
+    stacked: what `lstm.lstm` takes.
+    head: [H, V].
+    head_bias: [V] float32.
+  """
+
+  table: jax.Array
+  stacked: dict[str, jax.Array]
+  head: jax.Array
+  head_bias: jax.Array
+
+
+def step_params(params: dict[str, Any], dtype: str) -> StepParams:
+  """Folds embedding and first projection into one table, once."""
+  cast = jax.tree.map(lambda array: array.astype(dtype), params)
+  table = cast["embedding"] @ cast["kernel"] + cast["bias"][None, :]
+  stacked = {
+    "recurrent": cast["recurrent"],
+    "input": cast["input"],
+    "bias": cast["input_bias"],
+  }
+  return StepParams(table, stacked, cast["head"], params["head_bias"])
+
+
+def step(
+  params: StepParams, tokens: jax.Array, carry: lstm.LSTMCarry
+) -> tuple[jax.Array, lstm.LSTMCarry]:
+  """One time step: tokens [B] -> logits [B, V] float32 and the new state."""
+  outputs, carry = lstm.lstm(
+    params.stacked, params.table[tokens][None], carry, implementation="scan"
+  )
+  logits = jnp.dot(outputs[0], params.head, preferred_element_type=jnp.float32)
+  return logits + params.head_bias[None, :], carry

@@ -1,0 +1,229 @@
+"""Autoregressive sampling: one batched, jitted scan per chunk of tokens.
+
+Letters: B rows, C tokens a chunk, N tokens a piece, V vocabulary.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musegen_jax.data.codecs.codec import Codec
+from musegen_jax.models import language_model
+from musegen_jax.models.lstm import LSTMCarry
+from musegen_jax.sampling import grammar as grammar_lib
+from musegen_jax.sampling.strategies import NEVER, Strategy
+
+CHUNK = 256
+# Tokens a second of music that no real performance needs; a piece that would
+# say more is brought to its end.
+MAX_TOKENS_PER_SECOND = 100
+MIN_TOKENS = 64
+
+
+@flax.struct.dataclass
+class DecodeState:
+  """Where a batch of pieces stands.
+
+  Attributes:
+    token: [B] int32, said last.
+    position: int32, tokens said after begin.
+    carry: the model's state.
+    grammar: the grammar's state.
+  """
+
+  token: jax.Array
+  position: jax.Array
+  carry: LSTMCarry
+  grammar: grammar_lib.State
+
+
+@flax.struct.dataclass
+class Limits:
+  """Where pieces must end; [B] int32 each."""
+
+  steps: jax.Array
+  tokens: jax.Array
+
+
+def choose(
+  logits: jax.Array,
+  uniforms: jax.Array,
+  state: grammar_lib.State,
+  position: jax.Array,
+  limits: Limits,
+  forced: jax.Array,
+  *,
+  tables: grammar_lib.Tables,
+  strategy: Strategy,
+) -> tuple[jax.Array, grammar_lib.State]:
+  """Draws the next token of each row from what the grammar allows.
+
+  Args:
+    logits: [B, V] float32.
+    uniforms: [B] in [0, 1).
+    state: grammar state.
+    position: int32, tokens said so far.
+    limits: of the pieces.
+    forced: [B] int32, a primer's token, or -1 where the row is free.
+    tables: grammar tables.
+    strategy: how to draw.
+
+  Returns:
+    tokens [B] int32 (the end token for rows that are done) and the new state.
+  """
+  mask = grammar_lib.allowed(
+    tables, state, limits.steps, limits.tokens - position
+  )
+  tokens = strategy(jnp.where(mask, logits, NEVER), uniforms)
+  tokens = jnp.where(forced >= 0, forced, tokens)
+  tokens = jnp.where(state.done, tables.end, tokens)
+  return tokens, grammar_lib.advance(tables, state, tokens)
+
+
+@functools.partial(jax.jit, static_argnames="strategy", donate_argnums=1)
+def _sample_chunk(
+  params: language_model.StepParams,
+  state: DecodeState,
+  uniforms: jax.Array,
+  forced: jax.Array,
+  limits: Limits,
+  tables: grammar_lib.Tables,
+  strategy: Strategy,
+) -> tuple[DecodeState, jax.Array]:
+  def step(state: DecodeState, inputs: tuple) -> tuple[DecodeState, jax.Array]:
+    logits, carry = language_model.step(params, state.token, state.carry)
+    tokens, grammar = choose(
+      logits,
+      inputs[0],
+      state.grammar,
+      state.position,
+      limits,
+      inputs[1],
+      tables=tables,
+      strategy=strategy,
+    )
+    return DecodeState(tokens, state.position + 1, carry, grammar), tokens
+
+  return jax.lax.scan(step, state, (uniforms, forced))
+
+
+@functools.partial(jax.jit, static_argnames="size")
+def _uniforms(
+  seed: jax.Array, indices: jax.Array, chunk: jax.Array, size: int
+) -> jax.Array:
+  """[C, B] in [0, 1), addressed by (seed, index of the piece, chunk)."""
+
+  def row(index: jax.Array) -> jax.Array:
+    key = jax.random.fold_in(jax.random.key(seed), index)
+    return jax.random.uniform(jax.random.fold_in(key, chunk), (size,))
+
+  return jax.vmap(row, out_axes=1)(indices)
+
+
+def make_limits(
+  codec: Codec, primers: Sequence[np.ndarray], seconds: float
+) -> Limits:
+  """Limits of pieces that continue primers (token arrays, may be empty) for
+  `seconds` more."""
+  new_steps = max(1, round(seconds / codec.seconds_per_step))
+  new_tokens = max(MIN_TOKENS, round(seconds * MAX_TOKENS_PER_SECOND))
+  steps = [codec.grammar.steps[primer].sum() for primer in primers]
+  return Limits(
+    steps=jnp.array(steps, jnp.int32) + new_steps,
+    tokens=jnp.array([len(p) for p in primers], jnp.int32) + new_tokens,
+  )
+
+
+def run_chunks(
+  advance: Callable[[Any, jax.Array, jax.Array], tuple[Any, jax.Array]],
+  state: Any,
+  done: Callable[[Any], jax.Array],
+  indices: np.ndarray,
+  primers: Sequence[np.ndarray],
+  seed: int,
+) -> list[np.ndarray]:
+  """Calls `advance` chunk by chunk until every row is done.
+
+  Args:
+    advance: (state, uniforms [C, B], forced [C, B]) -> (state, tokens [C, B]).
+    state: before the first token.
+    done: state -> bool [B].
+    indices: [B] numbers of the pieces, the address of their randomness.
+    primers: B token arrays to be forced.
+    seed: the rest of the address.
+
+  Returns:
+    B arrays of tokens, all of one length.
+  """
+  chunks = []
+  while not chunks or not np.asarray(jax.device_get(done(state))).all():
+    number = len(chunks)
+    forced = np.full((CHUNK, len(primers)), -1, np.int32)
+    for row, primer in enumerate(primers):
+      part = primer[number * CHUNK : (number + 1) * CHUNK]
+      forced[: len(part), row] = part
+    uniforms = _uniforms(seed, indices, number, CHUNK)
+    state, tokens = advance(state, uniforms, jnp.asarray(forced))
+    chunks.append(tokens)
+  return list(np.concatenate(jax.device_get(chunks)).T)
+
+
+def sample(
+  params: language_model.StepParams,
+  model: language_model.LanguageModel,
+  codec: Codec,
+  *,
+  indices: np.ndarray,
+  primers: Sequence[np.ndarray],
+  seconds: float,
+  strategy: Strategy,
+  seed: int,
+) -> list[np.ndarray]:
+  """Samples one batch of pieces.
+
+  Args:
+    params: from `language_model.step_params`.
+    model: the network.
+    codec: its codec.
+    indices: [B] numbers of the pieces; with `seed` they address all
+      randomness, so that a piece depends on nothing else in the batch.
+    primers: B token arrays (no begin, no end) that the pieces begin with.
+    seconds: at most this much music after the primer.
+    strategy: how tokens are drawn.
+    seed: of all pieces.
+
+  Returns:
+    B arrays of tokens, without begin and end.
+  """
+  batch = len(indices)
+  tables = grammar_lib.tables(codec)
+  limits = make_limits(codec, primers, seconds)
+  state = DecodeState(
+    token=jnp.full(batch, codec.begin, jnp.int32),
+    position=jnp.zeros((), jnp.int32),
+    carry=model.zero_carry(batch),
+    grammar=grammar_lib.start(batch),
+  )
+
+  def advance(
+    state: DecodeState, uniforms: jax.Array, forced: jax.Array
+  ) -> tuple[DecodeState, jax.Array]:
+    return _sample_chunk(
+      params, state, uniforms, forced, limits, tables, strategy
+    )
+
+  rows = run_chunks(
+    advance, state, lambda s: s.grammar.done, indices, primers, seed
+  )
+  return [cut_at_end(row, codec) for row in rows]
+
+
+def cut_at_end(tokens: np.ndarray, codec: Codec) -> np.ndarray:
+  """Tokens [N] up to the first end, int16."""
+  ends = (tokens == codec.end).nonzero()[0]
+  return tokens[: ends[0] if len(ends) else None].astype(np.int16)

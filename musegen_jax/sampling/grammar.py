@@ -1,0 +1,162 @@
+"""Keeps sampled tokens well-formed, by the codec's table of what tokens do.
+
+The promise: every piece has a note, every note ends and lasts a step, every
+piece ends within its token and time limits. Letters: B rows, V vocabulary,
+P = 128 pitches.
+"""
+
+import flax.struct
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from musegen_jax.data.codecs.codec import Codec
+
+PITCHES = 128
+# Silence that may come before the first note: less than a bar of sixteenths,
+# as the codecs on a grid write it.
+MAX_LEADING_STEPS = 15
+
+
+@flax.struct.dataclass
+class Tables:
+  """The codec's grammar on the device; [V] each.
+
+  Attributes:
+    opens, closes, steps: as in `codec.Grammar`.
+    modifies: tokens that say something about the note that must follow.
+    predictable: neither begin nor pad.
+    end: the end token's id.
+    monophonic: an opened note closes the one before.
+  """
+
+  opens: jax.Array
+  closes: jax.Array
+  steps: jax.Array
+  modifies: jax.Array
+  predictable: jax.Array
+  end: int = flax.struct.field(pytree_node=False)
+  monophonic: bool = flax.struct.field(pytree_node=False)
+
+
+@flax.struct.dataclass
+class State:
+  """What a row has said so far.
+
+  Attributes:
+    opened_at: [B, P] int32, step at which a sounding pitch began, else -1.
+    steps: [B] int32, time steps passed.
+    onsets: [B] int32, notes begun.
+    modified: [B] bool, the last token waits for its note.
+    done: [B] bool, the end was said.
+  """
+
+  opened_at: jax.Array
+  steps: jax.Array
+  onsets: jax.Array
+  modified: jax.Array
+  done: jax.Array
+
+
+def tables(codec: Codec) -> Tables:
+  """The tables of a codec."""
+  grammar = codec.grammar
+  modifies = (grammar.opens < 0) & (grammar.closes == -1) & (grammar.steps == 0)
+  modifies &= codec.predictable
+  modifies[codec.end] = False
+  return Tables(
+    *map(jnp.asarray, (grammar.opens, grammar.closes, grammar.steps)),
+    jnp.asarray(modifies),
+    jnp.asarray(codec.predictable),
+    codec.end,
+    grammar.monophonic,
+  )
+
+
+def start(batch_size: int) -> State:
+  """Nothing said yet."""
+  zeros = jnp.zeros(batch_size, jnp.int32)
+  return State(
+    opened_at=jnp.full((batch_size, PITCHES), -1, jnp.int32),
+    steps=zeros,
+    onsets=zeros,
+    modified=zeros > 0,
+    done=zeros > 0,
+  )
+
+
+def advance(tables: Tables, state: State, tokens: jax.Array) -> State:
+  """The state after tokens [B]; rows that are done stay as they are."""
+  opens, closes = tables.opens[tokens], tables.closes[tokens]
+  pitch = np.arange(PITCHES)[None, :]
+  is_open = opens >= 0
+  ends = (pitch == closes[:, None]) | (closes == -2)[:, None]
+  if tables.monophonic:
+    ends |= is_open[:, None]
+  opened_at = jnp.where(ends, -1, state.opened_at)
+  begins = pitch == opens[:, None]
+  opened_at = jnp.where(begins, state.steps[:, None], opened_at)
+  new = State(
+    opened_at=opened_at,
+    steps=state.steps + tables.steps[tokens],
+    onsets=state.onsets + is_open,
+    modified=tables.modifies[tokens],
+    done=tokens == tables.end,
+  )
+
+  def keep(old: jax.Array, new: jax.Array) -> jax.Array:
+    done = state.done.reshape(-1, *[1] * (old.ndim - 1))
+    return jnp.where(done, old, new)
+
+  return jax.tree.map(keep, state, new)
+
+
+def allowed(
+  tables: Tables, state: State, limit_steps: jax.Array, tokens_left: jax.Array
+) -> jax.Array:
+  """Which tokens may come next: bool [B, V], never all false.
+
+  Args:
+    tables: of the codec.
+    state: of the rows.
+    limit_steps: [B] int32, no note begins and no time passes beyond.
+    tokens_left: [B] int32, at least 4 for a row that has said nothing.
+  """
+  steps = state.steps[:, None]
+  sounding = state.opened_at >= 0
+  count = sounding.sum(1)
+  # A pitch may stop only after it has lasted a step.
+  closable = sounding & (state.opened_at < steps)
+  is_open = (tables.opens >= 0)[None, :]
+  silent = (count == 0)[:, None]
+  has_note = (state.onsets > 0)[:, None]
+  # Enough tokens must stay to say: one more note, a step, all the ends.
+  closing = (state.steps >= limit_steps) | (tokens_left <= count + 4)
+  closing = closing[:, None] & has_note
+
+  closes_pitch = (tables.closes >= 0)[None, :] & jnp.take(
+    closable, jnp.maximum(tables.closes, 0), axis=1
+  )
+  closes_any = (tables.closes == -2)[None, :] & closable.any(1)[:, None]
+  can_open = is_open
+  if not tables.monophonic:
+    at = jnp.maximum(tables.opens, 0)
+    can_open = can_open & ~jnp.take(sounding, at, axis=1)
+  passes = (tables.steps > 0)[None, :] & ~is_open
+  passes &= (tables.closes == -1)[None, :]
+  within = steps + tables.steps[None, :] <= limit_steps[:, None]
+  leading = steps < (MAX_LEADING_STEPS if tables.monophonic else 0)
+  # While closing, time passes only where a note has not lasted a step yet.
+  stuck = (sounding & ~closable).any(1)[:, None]
+  shortest = (tables.steps == 1)[None, :]
+  passes &= jnp.where(closing, stuck & shortest, within & (has_note | leading))
+  modifies = tables.modifies[None, :] & ~closing
+  modifies &= can_open.any(-1, keepdims=True)
+  is_end = (np.arange(len(tables.opens)) == tables.end)[None, :]
+  may_end = has_note if tables.monophonic else has_note & silent
+  free = closes_pitch | closes_any | passes | modifies
+  free |= can_open & ~closing
+  free |= is_end & may_end
+  # A modifier was said: only its note may follow.
+  mask = jnp.where(state.modified[:, None], can_open, free)
+  return mask & tables.predictable[None, :]

@@ -1,0 +1,225 @@
+"""One sampling run: a checkpoint (or its n-gram baseline) to a folder of MIDI.
+
+The folder gets piece-00000.mid ... and samples.json, written last.
+"""
+
+import dataclasses
+import functools
+import json
+import pathlib
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import tqdm
+
+from musegen_jax import atomic, plots
+from musegen_jax import config as config_lib
+from musegen_jax.data import corpus, midi, shards
+from musegen_jax.data.codecs import codec as codec_lib
+from musegen_jax.data.notes import Piece, seconds
+from musegen_jax.errors import UserError
+from musegen_jax.evaluation import baselines
+from musegen_jax.models import language_model
+from musegen_jax.sampling import audio, decode, markov
+from musegen_jax.sampling.strategies import Strategy
+
+INDEX = "samples.json"
+# Fewer distinct pitches than this is reported as degenerate.
+MIN_PITCHES = 3
+
+Sampler = Callable[..., list[np.ndarray]]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+  """What decides the samples.
+
+  Attributes:
+    num: pieces 0..num - 1.
+    only: numbers of the pieces to write; all where empty.
+    seed: of all pieces.
+    seconds: longest music after the primer.
+    batch_size: pieces sampled together; the same for bit-equal repeats.
+    primers: MIDI files to continue, used in turn.
+    strategy: how tokens are drawn.
+    baseline: "" for the model, "ngram" for the best n-gram on its data.
+  """
+
+  num: int
+  only: tuple[int, ...]
+  seed: int
+  seconds: float
+  batch_size: int
+  primers: tuple[str, ...]
+  strategy: Strategy
+  baseline: str
+
+  def check(self) -> None:
+    """Raises UserError where a value has no meaning."""
+    self.strategy.check()
+    for name in ("num", "batch_size", "seconds"):
+      if getattr(self, name) <= 0:
+        raise UserError(f"--{name} must be above 0")
+    for index in self.only:
+      if not 0 <= index < self.num:
+        raise UserError(f"--only={index} is not in 0..{self.num - 1}")
+
+
+def read_primer(path: str, codec: codec_lib.Codec) -> np.ndarray:
+  """Tokens of a MIDI file to be continued."""
+  try:
+    reading = midi.read_midi(pathlib.Path(path).read_bytes())
+    return codec.encode(reading.piece, 1.0)
+  except FileNotFoundError:
+    raise UserError(f"--primer={path} does not exist") from None
+  except midi.MidiRejected as error:
+    raise UserError(f"--primer={path} cannot be read: {error}") from None
+  except codec_lib.Unencodable as error:
+    raise UserError(
+      f"--primer={path} has nothing codec {codec.name!r} can say: {error}"
+    ) from None
+
+
+def make_sampler(
+  params: dict,
+  config: config_lib.Config,
+  codec: codec_lib.Codec,
+  baseline: str,
+) -> Sampler:
+  """The model's sampler, or that of the n-gram fitted on the model's data."""
+  if not baseline:
+    return functools.partial(
+      decode.sample,
+      language_model.step_params(params, config.model.dtype),
+      language_model.from_config(config.model, codec),
+      codec,
+    )
+  dataset = shards.open_dataset(config.data.data_dir)
+  train, valid = (
+    corpus.encode_split(dataset, split, codec) for split in ("train", "valid")
+  )
+  semitones = config.data.transpose_semitones
+  best = baselines.fit(train, valid, codec, semitones)[1]
+  return functools.partial(markov.sample, best.model, best.order, codec)
+
+
+def open_folder(folder: pathlib.Path, header: dict, overwrite: bool) -> None:
+  """Makes the folder; refuses one that holds other samples."""
+  folder.mkdir(parents=True, exist_ok=True)
+  index = folder / INDEX
+  if overwrite or not index.exists():
+    if not overwrite and any(folder.glob("piece-*.mid")):
+      raise UserError(
+        f"{folder} holds pieces of an unfinished run; add --overwrite or give"
+        " another --output_dir"
+      )
+    index.unlink(missing_ok=True)
+    return
+  stored = json.loads(index.read_text())
+  if {key: stored.get(key) for key in header} != header:
+    raise UserError(
+      f"{folder} holds other samples; give another --output_dir or add"
+      " --overwrite"
+    )
+
+
+def describe(piece: Piece) -> dict:
+  """What samples.json says of a piece's music."""
+  return {
+    "notes": len(piece.notes),
+    "pitches": len(np.unique(piece.notes["pitch"])),
+    "seconds": round(seconds(piece), 3),
+  }
+
+
+def sample(
+  params: dict,
+  header: dict,
+  meta: dict,
+  settings: Settings,
+  folder: pathlib.Path,
+  *,
+  overwrite: bool,
+  png: bool,
+  soundfont: pathlib.Path | None,
+) -> dict:
+  """Samples all pieces and writes them.
+
+  Args:
+    params: of the checkpoint.
+    header: what samples.json says of the checkpoint.
+    meta: of the checkpoint.
+    settings: what to draw.
+    folder: where to.
+    overwrite: whether other samples may be replaced.
+    png: whether to draw a piano-roll beside each piece.
+    soundfont: where given, to render a WAV beside each piece.
+
+  Returns:
+    What samples.json holds.
+  """
+  settings.check()
+  config = config_lib.from_dict(meta["config"])
+  codec = codec_lib.load(config.data.codec)
+  primers = [read_primer(path, codec) for path in settings.primers]
+  primers = primers or [np.zeros(0, np.int16)]
+  header = header | {
+    "settings": json.loads(json.dumps(dataclasses.asdict(settings)))
+  }
+  open_folder(folder, header, overwrite)
+  sampler = make_sampler(params, config, codec, settings.baseline)
+  wanted = sorted(set(settings.only)) or range(settings.num)
+  rows: list[dict] = []
+  numbers = sorted({index // settings.batch_size for index in wanted})
+  for number in tqdm.tqdm(numbers, "sample", unit=" batches", delay=2):
+    # Always a whole batch: another shape might round differently.
+    first = number * settings.batch_size
+    indices = np.arange(first, first + settings.batch_size)
+    pieces = sampler(
+      indices=indices,
+      primers=[primers[index % len(primers)] for index in indices],
+      seconds=settings.seconds,
+      strategy=settings.strategy,
+      seed=settings.seed,
+    )
+    chosen = [row for row, index in enumerate(indices) if index in wanted]
+    for row in chosen:
+      piece = codec.decode(pieces[row])
+      path = folder / f"piece-{indices[row]:05d}.mid"
+      write_piece(piece, path, png, soundfont)
+      rows.append(
+        {"index": int(indices[row]), "file": path.name}
+        | {"tokens": len(pieces[row])}
+        | describe(piece)
+      )
+  result = header | {"pieces": rows}
+  text = json.dumps(result, indent=2) + "\n"
+  atomic.write(folder / INDEX, text.encode())
+  return result
+
+
+def write_piece(
+  piece: Piece, path: pathlib.Path, png: bool, soundfont: pathlib.Path | None
+) -> None:
+  """Writes the MIDI file and what else was asked for."""
+  midi.write_midi(piece, path)
+  if png:
+    plots.piano_roll(piece, path.with_suffix(".png"))
+  if soundfont:
+    audio.render(path, path.with_suffix(".wav"), soundfont)
+
+
+def summary(result: dict, folder: pathlib.Path) -> Sequence[str]:
+  """Lines for the user."""
+  pieces = result["pieces"]
+  length = sum(piece["seconds"] for piece in pieces)
+  lines = [
+    f"wrote {len(pieces)} pieces, {length:.0f} seconds of music, to {folder}"
+  ]
+  poor = [p["file"] for p in pieces if p["pitches"] < MIN_PITCHES]
+  if poor:
+    lines.append(
+      f"warning: {len(poor)} of them use fewer than {MIN_PITCHES} pitches:"
+      f" {', '.join(poor[:5])}"
+    )
+  return lines

@@ -1,0 +1,140 @@
+"""The only training loop: steps, logs, validation, checkpoints, stopping."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+import tqdm
+
+from musegen_jax import config as config_lib
+from musegen_jax.data import batches
+from musegen_jax.errors import UserError
+from musegen_jax.training import parallel
+from musegen_jax.training.metrics import TrainMetrics
+
+
+@dataclasses.dataclass
+class Progress:
+  """What early stopping remembers; saved with every checkpoint.
+
+  Attributes:
+    best_loss: lowest validation loss so far, or None.
+    stale: evaluations since then.
+  """
+
+  best_loss: float | None = None
+  stale: int = 0
+
+  def update(self, loss: float) -> None:
+    """Notes one evaluation."""
+    improved = self.best_loss is None or loss < self.best_loss
+    self.stale = 0 if improved else self.stale + 1
+    self.best_loss = loss if improved else self.best_loss
+
+
+def _summary(pending: list[tuple[int, TrainMetrics]]) -> dict[str, float]:
+  """Merges the metrics of several steps; raises at the first non-finite."""
+  merged = None
+  for step, metrics in pending:
+    one = parallel.first(metrics)
+    values = {k: float(v) for k, v in one.compute().items()}
+    if not np.isfinite([values["loss"], values["gradient_norm"]]).all():
+      raise UserError(
+        f"step {step}: loss {values['loss']}, gradient norm"
+        f" {values['gradient_norm']}; nothing was saved since the last"
+        " checkpoint: lower --config.optimizer.learning_rate or look at the"
+        " data"
+      )
+    merged = one if merged is None else merged.merge(one)
+  return {k: float(v) for k, v in merged.compute().items()}
+
+
+def run(
+  state: Any,
+  *,
+  step_fn: Callable[[Any, batches.Batch], tuple[Any, TrainMetrics]],
+  batch_at: Callable[[int], batches.Batch],
+  count_notes: Callable[[batches.Batch], int],
+  evaluate: Callable[[Any, int], float],
+  save: Callable[[Any, Progress, float | None], None],
+  write: Callable[[int, dict[str, float]], None],
+  stop_requested: Callable[[], bool],
+  train: config_lib.Train,
+  progress: Progress,
+) -> tuple[Any, bool]:
+  """Trains from the state's own step to the last.
+
+  Between two log steps the host only dispatches: metrics stay on the device.
+
+  Args:
+    state: spread over the devices; its `step` counts completed updates.
+    step_fn: (state, batch) -> (state, metrics), pmapped.
+    batch_at: rows of this process at a step.
+    count_notes: notes in a batch, for the speed shown.
+    evaluate: (state, step) -> validation loss.
+    save: writes a checkpoint; called with finite losses only.
+    write: takes a row of figures.
+    stop_requested: whether a signal asked to stop.
+    train: when to do what.
+    progress: of early stopping; updated in place.
+
+  Returns:
+    The last state, and whether a signal stopped the loop.
+
+  Raises:
+    UserError at the first loss or gradient that is not finite.
+  """
+  step = int(parallel.first(state.step))
+  pending: list[tuple[int, TrainMetrics]] = []
+  notes, since = 0, time.monotonic()
+  bar = tqdm.tqdm(
+    total=train.steps,
+    initial=step,
+    unit=" steps",
+    desc="train",
+    disable=not parallel.is_main(),
+    dynamic_ncols=True,
+  )
+  feed = batches.prefetch(
+    lambda at: parallel.split_rows(batch_at(at)), step, train.steps
+  )
+  stopped = False
+  with bar, jax.transfer_guard_device_to_host("disallow"):
+    for batch in feed:
+      state, metrics = step_fn(state, batch)
+      step += 1
+      pending.append((step, metrics))
+      notes += count_notes(batch)
+      last = step == train.steps
+      log = last or step % train.log_every == 0
+      evaluation = last or step % train.evaluate_every == 0
+      checkpoint = evaluation or step % train.checkpoint_every == 0
+      # Processes must agree, and to ask them at each step would cost time.
+      if jax.process_count() == 1 or log:
+        stopped = parallel.any_process(stop_requested())
+      if not (log or checkpoint or stopped):
+        continue
+      figures = _summary(pending)
+      pending.clear()
+      speed = notes / max(time.monotonic() - since, 1e-9)
+      write(
+        step,
+        {f"train/{name}": value for name, value in figures.items()}
+        | {"train/notes_per_second": speed},
+      )
+      bar.update(step - bar.n)
+      bar.set_postfix(loss=f"{figures['loss']:.3f}", notes_per_s=f"{speed:.0f}")
+      loss = None
+      if evaluation:
+        loss = evaluate(state, step)
+        progress.update(loss)
+        write(step, {"valid/loss": loss})
+      if checkpoint or stopped:
+        save(state, progress, loss)
+      notes, since = 0, time.monotonic()
+      if stopped or 0 < train.early_stop <= progress.stale:
+        break
+  return state, stopped

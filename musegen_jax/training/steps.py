@@ -1,0 +1,132 @@
+"""The training step, pure: (state, batch) -> (state, metrics).
+
+Letters: B rows of this device, T window, L layers, H LSTM units, A
+micro-batches, V vocabulary.
+"""
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from musegen_jax.models.language_model import LanguageModel
+from musegen_jax.training import state as state_lib
+from musegen_jax.training.metrics import TrainMetrics
+
+AXIS = "data"
+
+
+def token_nll(
+  logits: jax.Array, targets: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+  """Nats and correctness of each target: two float32 [B, T] arrays."""
+  nll = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
+  return nll, (logits.argmax(-1) == targets).astype(jnp.float32)
+
+
+def dropout_masks(
+  key: jax.Array,
+  rows: jax.Array,
+  window: int,
+  model: LanguageModel,
+  rate: float,
+) -> jax.Array:
+  """Factors [L, T, B, H], each row's drawn from its number in the whole
+  batch, so that the number of devices changes nothing."""
+  shape = (model.layers, window, model.hidden_size)
+
+  def row_mask(row: jax.Array) -> jax.Array:
+    return jax.random.bernoulli(jax.random.fold_in(key, row), 1 - rate, shape)
+
+  kept = jax.vmap(row_mask, out_axes=2)(rows)
+  return kept.astype(model.dtype) / (1 - rate)
+
+
+def train_step(
+  state: state_lib.State,
+  batch: dict[str, jax.Array],
+  *,
+  model: LanguageModel,
+  tx: optax.GradientTransformation,
+  seed: int,
+  dropout: float,
+  accumulate: int,
+) -> tuple[state_lib.State, TrainMetrics]:
+  """One update from this device's rows of the batch, inside a pmap over AXIS.
+
+  Sums of loss and mask are added over micro-batches and devices and divided
+  once, so that rows count alike however masks and devices fall.
+
+  Args:
+    state: replicated but for `carry` [L, B, H].
+    batch: inputs, targets, mask, reset, each [B, T].
+    model: the network.
+    tx: the optimiser.
+    seed: of dropout, with the step.
+    dropout: rate on each layer's outputs.
+    accumulate: A, micro-batches of B / A rows.
+  """
+  key = jax.random.fold_in(jax.random.key(seed), state_lib.DROPOUT)
+  key = jax.random.fold_in(key, state.step)
+  count, window = batch["inputs"].shape
+  first_row = jax.lax.axis_index(AXIS) * count
+  batch = batch | {"row": first_row + jnp.arange(count)}
+
+  def loss_sum(params: dict, micro: dict, carry: tuple) -> tuple:
+    masks = None
+    if dropout:
+      masks = dropout_masks(key, micro["row"], window, model, dropout)
+    logits, carry, _ = model.apply(
+      {"params": params},
+      micro["inputs"],
+      carry,
+      reset=micro["reset"],
+      output_masks=masks,
+    )
+    nll, correct = token_nll(logits, micro["targets"])
+    return (nll * micro["mask"]).sum(), (nll, correct, carry)
+
+  def micro_step(gradient: dict, micro: tuple) -> tuple:
+    rows, carry = micro
+    (_, outputs), more = jax.value_and_grad(loss_sum, has_aux=True)(
+      state.params, rows, carry
+    )
+    return jax.tree.map(jnp.add, gradient, more), outputs
+
+  def split(array: jax.Array, axis: int) -> jax.Array:
+    """Micro-batches to the front: [..., B, ...] -> [A, ..., B / A, ...]."""
+    shape = array.shape
+    parts = (*shape[:axis], accumulate, -1, *shape[axis + 1 :])
+    return jnp.moveaxis(array.reshape(parts), axis, 0)
+
+  def join(array: jax.Array, axis: int) -> jax.Array:
+    array = jnp.moveaxis(array, 0, axis)
+    shape = array.shape
+    return array.reshape(*shape[:axis], -1, *shape[axis + 2 :])
+
+  micro_batches = (
+    jax.tree.map(lambda a: split(a, 0), batch),
+    jax.tree.map(lambda a: split(a, 1), state.carry),
+  )
+  zeros = jax.tree.map(jnp.zeros_like, state.params)
+  gradient, (nll, correct, carry) = jax.lax.scan(
+    micro_step, zeros, micro_batches
+  )
+  nll, correct = join(nll, 0), join(correct, 0)
+  carry = jax.tree.map(lambda a: join(a, 1), carry)
+  gradient, weight = jax.lax.psum((gradient, batch["mask"].sum()), AXIS)
+  gradient = jax.tree.map(lambda g: g / jnp.maximum(weight, 1), gradient)
+  updates, opt_state = tx.update(gradient, state.opt_state, state.params)
+  metrics = TrainMetrics.gather_from_model_output(
+    axis_name=AXIS,
+    nll=nll,
+    correct=correct,
+    mask=batch["mask"],
+    gradient_norm=optax.tree.norm(gradient),
+  )
+  new_state = state.replace(
+    step=state.step + 1,
+    params=optax.apply_updates(state.params, updates),
+    opt_state=opt_state,
+    carry=carry,
+  )
+  return new_state, metrics

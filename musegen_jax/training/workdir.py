@@ -1,0 +1,53 @@
+"""The folder of one run: its lock, its identity, its metrics."""
+
+import contextlib
+import fcntl
+import json
+import pathlib
+from collections.abc import Iterator
+
+from musegen_jax import atomic
+from musegen_jax import config as config_lib
+from musegen_jax.errors import UserError
+
+IDENTITY = "config.json"
+
+
+@contextlib.contextmanager
+def lock(workdir: pathlib.Path) -> Iterator[None]:
+  """Holds the folder for one trainer; freed by the system when it dies.
+
+  Raises UserError while another trainer holds it.
+  """
+  workdir.mkdir(parents=True, exist_ok=True)
+  with (workdir / "lock").open("a") as file:
+    try:
+      fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+      raise UserError(
+        f"another trainer is working in {workdir}; wait for it or give"
+        " another --workdir"
+      ) from None
+    yield
+
+
+def check_identity(workdir: pathlib.Path, identity: dict) -> None:
+  """Writes config, vocabulary and data fingerprint, or compares them with
+  those of the run that began here; raises UserError saying what differs."""
+  path = workdir / IDENTITY
+  if not path.exists():
+    text = json.dumps(identity, indent=2) + "\n"
+    atomic.write(path, text.encode())
+    return
+  try:
+    stored = json.loads(path.read_text())
+  except ValueError:
+    raise UserError(
+      f"{path} is no JSON; give another --workdir or restore it"
+    ) from None
+  lines = config_lib.differences(stored, identity)
+  if lines:
+    raise UserError(
+      f"{workdir} holds a run that differs: {'; '.join(lines)}; give another"
+      " --workdir or the settings of that run"
+    )

@@ -1,0 +1,60 @@
+"""Where a run's figures go: metrics.jsonl and TensorBoard."""
+
+import json
+import pathlib
+
+import numpy as np
+import tensorboardX
+
+METRICS = "metrics.jsonl"
+
+
+def read_metrics(workdir: pathlib.Path) -> list[dict]:
+  """Rows of metrics.jsonl, oldest first; a torn last line is left out."""
+  path = workdir / METRICS
+  rows = []
+  if path.exists():
+    for line in path.read_text().splitlines():
+      try:
+        rows.append(json.loads(line))
+      except ValueError:
+        continue
+  return rows
+
+
+class Writer:
+  """Writes rows of scalars and pictures; one per run, in one process."""
+
+  def __init__(self, workdir: pathlib.Path, first_step: int) -> None:
+    """Opens the files, dropping rows after `first_step`, which a killed run
+    wrote after its last checkpoint."""
+    rows = [r for r in read_metrics(workdir) if r["step"] <= first_step]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    temporary = workdir / f".{METRICS}.tmp"
+    temporary.write_text(text)
+    temporary.replace(workdir / METRICS)
+    self._file = (workdir / METRICS).open("a")
+    self._board = tensorboardX.SummaryWriter(
+      str(workdir / "tensorboard"), purge_step=first_step + 1
+    )
+
+  def scalars(self, step: int, values: dict[str, float]) -> None:
+    """Adds one row at a step (completed updates)."""
+    row = {"step": step} | {k: float(v) for k, v in values.items()}
+    self._file.write(json.dumps(row) + "\n")
+    self._file.flush()
+    for name, value in values.items():
+      self._board.add_scalar(name, value, step)
+
+  def image(self, step: int, name: str, pixels: np.ndarray) -> None:
+    """Adds a picture, uint8 [height, width, 3], to TensorBoard."""
+    self._board.add_image(name, pixels, step, dataformats="HWC")
+
+  def text(self, name: str, text: str) -> None:
+    """Adds a text, such as the hyper-parameters, to TensorBoard."""
+    self._board.add_text(name, text, 0)
+
+  def close(self) -> None:
+    """Flushes and closes both."""
+    self._file.close()
+    self._board.close()

@@ -1,0 +1,55 @@
+"""What holds for every codec."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from musegen_jax.data.codecs import codec as codec_lib
+from musegen_jax.errors import UserError
+
+CODECS = [codec_lib.load(name) for name in codec_lib.names()]
+every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda c: c.name)
+
+
+def test_names_are_the_files() -> None:
+  assert codec_lib.names() == ["melody", "performance"]
+
+
+def test_unknown_name_lists_the_choices() -> None:
+  with pytest.raises(UserError, match="melody, performance"):
+    codec_lib.load("codec")
+
+
+@every_codec
+def test_every_token_has_one_effect(codec: codec_lib.Codec) -> None:
+  grammar = codec.grammar
+  assert codec.vocab_size <= np.iinfo(np.int16).max
+  opens, closes = grammar.opens >= 0, grammar.closes != -1
+  assert not (opens & closes).any()
+  specials = [codec.begin, codec.end, codec.pad]
+  assert not opens[specials].any() and not grammar.steps[specials].any()
+  assert (~codec.predictable).nonzero()[0].tolist() == [codec.begin, codec.pad]
+
+
+@every_codec
+def test_transposing_keeps_other_tokens(codec: codec_lib.Codec) -> None:
+  others = np.arange(codec.vocab_size)[~codec.is_pitch].astype(np.int16)
+  assert codec.shift_bounds(others) == (0, 0)
+  pitch = codec.offsets["note_on" if codec.name == "performance" else "pitch"]
+  tokens = np.append(others, np.int16(pitch + 40))
+  moved = codec.transpose(tokens, 3)
+  np.testing.assert_array_equal(moved[:-1], others)
+  assert moved[-1] == pitch + 43
+
+
+def test_command_prints_the_tables() -> None:
+  done = subprocess.run(
+    [sys.executable, "-m", "musegen_jax.data.codecs"],
+    capture_output=True,
+    text=True,
+    check=True,
+  )
+  for codec in CODECS:
+    assert codec.table() in done.stdout
