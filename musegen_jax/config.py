@@ -69,6 +69,11 @@ class Config:
   optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
   train: Train = dataclasses.field(default_factory=Train)
 
+  @property
+  def shuffle_seed(self) -> int | None:
+    """The seed of the control that shuffles tokens, or None."""
+    return self.train.seed if self.data.shuffle_tokens else None
+
   def check(self, devices: int = 1) -> None:
     """Raises UserError where fields contradict each other.
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from absl import app
+from absl import app, logging
 
 
 class UserError(Exception):
@@ -23,6 +23,8 @@ def run(main: Callable[[list[str]], Any]) -> None:
   """
 
   def guarded(argv: list[str]) -> Any:
+    # JAX and Orbax report every start and save in many lines.
+    logging.set_verbosity(logging.ERROR)
     try:
       return main(argv)
     except (UserError, OSError) as error:

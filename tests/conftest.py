@@ -2,6 +2,8 @@
 
 import os
 import pathlib
+import subprocess
+import sys
 
 import pytest
 
@@ -21,3 +23,56 @@ def shared_data() -> pathlib.Path:
   if not SHARED.is_dir():
     pytest.skip("../shared/data is not beside this checkout")
   return SHARED
+
+
+def make_tunes(folder: pathlib.Path, count: int) -> None:
+  """Writes `count` two-part MIDI files, scales of random steps."""
+  import numpy as np
+
+  from musegen_jax.data import midi, notes
+
+  folder.mkdir(parents=True)
+  for number in range(count):
+    rng = np.random.default_rng(number)
+    steps = rng.choice([-2, -1, 1, 2], 24)
+    pitch = np.clip(60 + np.cumsum(steps), 40, 90)
+    start = np.arange(24) * 240
+    tune = notes.make_notes(start, np.full(24, 240), pitch)
+    bass = notes.make_notes(
+      start[::4], np.full(6, 960), pitch[::4] - 12, track=1
+    )
+    table = notes.sort(np.concatenate([tune, bass]))
+    piece = notes.Piece(480, table)
+    midi.write_midi(piece, folder / f"tune{number:02d}.mid")
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+  """A data set of 24 small pieces, built by the real program."""
+  folder = tmp_path_factory.mktemp("tiny")
+  make_tunes(folder / "midi", 24)
+  run_module(
+    "data_prep.build_shards",
+    f"--midi_dir={folder / 'midi'}",
+    f"--output_dir={folder / 'shards'}",
+    "--workers=1",
+    "--num_shards=2",
+    "--valid_fraction=0.2",
+    "--test_fraction=0.2",
+  )
+  return folder / "shards"
+
+
+def run_module(
+  module: str, *arguments: str, check: bool = True, **environment: str
+) -> subprocess.CompletedProcess:
+  """Runs `python -m module` from the checkout, as a user would."""
+  done = subprocess.run(
+    [sys.executable, "-m", module, *arguments],
+    cwd=ROOT,
+    env=os.environ | environment,
+    capture_output=True,
+    text=True,
+  )
+  assert not check or done.returncode == 0, done.stderr
+  return done

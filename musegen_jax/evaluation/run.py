@@ -33,10 +33,11 @@ def evaluate(
       " use the version that trained it"
     )
   dataset = shards.open_dataset(data_dir or config.data.data_dir)
-  shuffle_seed = config.train.seed if config.data.shuffle_tokens else None
 
   def encode(name: str) -> corpus.Corpus:
-    return corpus.encode_split(dataset, name, codec, shuffle_seed=shuffle_seed)
+    return corpus.encode_split(
+      dataset, name, codec, shuffle_seed=config.shuffle_seed
+    )
 
   pieces = encode(split)
   sizes = table.sizes(pieces, codec)

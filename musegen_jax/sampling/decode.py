@@ -85,7 +85,7 @@ def choose(
   return tokens, grammar_lib.advance(tables, state, tokens)
 
 
-@functools.partial(jax.jit, static_argnames="strategy", donate_argnums=1)
+@functools.partial(jax.jit, static_argnames="strategy")
 def _sample_chunk(
   params: language_model.StepParams,
   state: DecodeState,

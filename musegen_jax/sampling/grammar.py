@@ -137,7 +137,9 @@ def allowed(
   closes_pitch = (tables.closes >= 0)[None, :] & jnp.take(
     closable, jnp.maximum(tables.closes, 0), axis=1
   )
+  # Where one note sounds at a time the end closes it, and takes no time.
   closes_any = (tables.closes == -2)[None, :] & closable.any(1)[:, None]
+  closes_any &= ~closing
   can_open = is_open
   if not tables.monophonic:
     at = jnp.maximum(tables.opens, 0)

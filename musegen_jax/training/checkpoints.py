@@ -1,7 +1,6 @@
 """Checkpoints by Orbax, which is used in this file alone."""
 
 import dataclasses
-import logging
 import pathlib
 from typing import Any
 
@@ -15,10 +14,7 @@ from orbax.checkpoint.checkpoint_managers import (
 from musegen_jax.errors import UserError
 from musegen_jax.training.state import State
 
-# Orbax reports every save in a dozen lines.
-logging.getLogger("absl").addFilter(
-  lambda record: "orbax" not in record.pathname or record.levelno > 30
-)
+Manager = ocp.CheckpointManager
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,7 +39,7 @@ def _valid_loss(metrics: dict) -> float:
   return metrics["valid_loss"]
 
 
-def open_manager(directory: pathlib.Path, keep: int) -> ocp.CheckpointManager:
+def open_manager(directory: pathlib.Path, keep: int) -> Manager:
   """Opens a folder of checkpoints that keeps the latest `keep` and the one of
   lowest validation loss."""
   return ocp.CheckpointManager(
@@ -69,7 +65,7 @@ def open_manager(directory: pathlib.Path, keep: int) -> ocp.CheckpointManager:
 
 
 def save(
-  manager: ocp.CheckpointManager,
+  manager: Manager,
   state: State,
   meta: dict,
   valid_loss: float | None,
@@ -97,9 +93,7 @@ def _without_params(state: State) -> dict:
   }
 
 
-def restore(
-  manager: ocp.CheckpointManager, like: State
-) -> tuple[State, dict] | None:
+def restore(manager: Manager, like: State) -> tuple[State, dict] | None:
   """The latest state and its meta, or None where nothing was saved.
 
   `like` gives structure, shapes and dtypes.

@@ -64,7 +64,7 @@ def run(
   stop_requested: Callable[[], bool],
   train: config_lib.Train,
   progress: Progress,
-) -> tuple[Any, bool]:
+) -> bool:
   """Trains from the state's own step to the last.
 
   Between two log steps the host only dispatches: metrics stay on the device.
@@ -82,7 +82,7 @@ def run(
     progress: of early stopping; updated in place.
 
   Returns:
-    The last state, and whether a signal stopped the loop.
+    Whether a signal stopped the loop.
 
   Raises:
     UserError at the first loss or gradient that is not finite.
@@ -137,4 +137,4 @@ def run(
       notes, since = 0, time.monotonic()
       if stopped or 0 < train.early_stop <= progress.stale:
         break
-  return state, stopped
+  return stopped

@@ -1,4 +1,4 @@
-"""One training run: data, model, optimiser and loop put together."""
+"""One training run: what was set up, the loop, checkpoints and logs."""
 
 import contextlib
 import dataclasses
@@ -9,56 +9,21 @@ from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
-from clu import parameter_overview
 
 from musegen_jax import config as config_lib
 from musegen_jax import plots
-from musegen_jax.data import batches, corpus, shards
-from musegen_jax.data.codecs import codec as codec_lib
-from musegen_jax.errors import UserError
+from musegen_jax.data import batches
 from musegen_jax.evaluation import likelihood
 from musegen_jax.models import language_model
 from musegen_jax.sampling import decode, strategies
-from musegen_jax.training import checkpoints, loop, optimizer, parallel
+from musegen_jax.training import checkpoints, loop, parallel
+from musegen_jax.training import setup as setup_lib
 from musegen_jax.training import state as state_lib
 from musegen_jax.training import workdir as workdir_lib
 from musegen_jax.training import writer as writer_lib
 
 # Length of the piece drawn at each evaluation for TensorBoard.
 PREVIEW_SECONDS = 15.0
-
-
-def stretches(stretch: float) -> list[float]:
-  """Time factors of the training variants, the plain one first."""
-  if not stretch:
-    return [1.0]
-  return [1.0, 1 - stretch, 1 - stretch / 2, 1 + stretch / 2, 1 + stretch]
-
-
-def encode_variants(
-  dataset: shards.Dataset, config: config_lib.Config, codec: codec_lib.Codec
-) -> list[corpus.Corpus]:
-  """The training split, once for each time stretch."""
-  if config.data.stretch and not codec.stretchable:
-    raise UserError(
-      f"config: codec {codec.name!r} lies on a metrical grid and cannot be"
-      " stretched; set data.stretch to 0"
-    )
-  return [
-    corpus.encode_split(
-      dataset,
-      "train",
-      codec,
-      stretch=stretch,
-      shuffle_seed=shuffle_seed(config),
-    )
-    for stretch in stretches(config.data.stretch)
-  ]
-
-
-def shuffle_seed(config: config_lib.Config) -> int | None:
-  """The seed of the control that shuffles tokens, or None."""
-  return config.train.seed if config.data.shuffle_tokens else None
 
 
 @contextlib.contextmanager
@@ -80,73 +45,6 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
       signal.signal(kind, handler)
 
 
-def starting_params(
-  model: language_model.LanguageModel,
-  seed: int,
-  init_from: str,
-  codec: codec_lib.Codec,
-) -> state_lib.Params:
-  """Fresh parameters, or those of another run's checkpoint.
-
-  Raises UserError where the checkpoint is of another vocabulary or size.
-  """
-  params = jax.device_get(state_lib.init_params(model, seed))
-  if not init_from:
-    return params
-  loaded = checkpoints.load(init_from)
-  if loaded.meta["vocabulary_hash"] != codec.vocabulary_hash:
-    raise UserError(
-      f"--init_from={init_from} was trained with codec"
-      f" {loaded.meta['config']['data']['codec']!r}, not {codec.name!r}; set"
-      " --config.data.codec to it"
-    )
-  ours = jax.tree.map(lambda a: list(a.shape), params)
-  theirs = jax.tree.map(lambda a: list(a.shape), loaded.params)
-  lines = config_lib.differences(theirs, ours)
-  if lines:
-    raise UserError(
-      f"--init_from={init_from} has other shapes: {'; '.join(lines)}; set"
-      " --config.model to that run's"
-    )
-  return jax.device_get(loaded.params)
-
-
-def make_evaluate(
-  model: language_model.LanguageModel,
-  valid: corpus.Corpus,
-  codec: codec_lib.Codec,
-  writer: writer_lib.Writer | None,
-  seed: int,
-) -> Callable[[state_lib.State, int], float]:
-  """Returns (state, step) -> nats per event on the validation split; it also
-  draws one sampled piece."""
-  own = range(jax.process_index(), len(valid), jax.process_count())
-
-  def evaluate(state: state_lib.State, step: int) -> float:
-    params = parallel.by_device(state.params)
-    scores = likelihood.score(
-      model, params, valid, codec, pieces=list(own), progress=True
-    )
-    sums = np.array([scores.nll.sum(), scores.events.sum()])
-    nll, events = parallel.sum_over_processes(sums)
-    if writer:
-      tokens = decode.sample(
-        language_model.step_params(params[0], model.dtype),
-        model,
-        codec,
-        indices=np.array([step]),
-        primers=[np.zeros(0, np.int16)],
-        seconds=PREVIEW_SECONDS,
-        strategy=strategies.Strategy(),
-        seed=seed,
-      )[0]
-      image = plots.piano_roll_image(codec.decode(tokens))
-      writer.image(step, "sample", image)
-    return float(nll / events)
-
-  return evaluate
-
-
 def check_workdir(workdir: pathlib.Path, meta: dict, init_from: str) -> None:
   """Refuses a folder that holds another run; the data may have moved, but
   must be the same."""
@@ -159,6 +57,36 @@ def check_workdir(workdir: pathlib.Path, meta: dict, init_from: str) -> None:
   workdir_lib.check_identity(workdir, identity)
 
 
+def preview(setup: setup_lib.Setup, params: dict, step: int) -> np.ndarray:
+  """Piano-roll of one sampled piece, uint8 [height, width, 3]."""
+  tokens = decode.sample(
+    language_model.step_params(params, setup.model.dtype),
+    setup.model,
+    setup.codec,
+    indices=np.array([step]),
+    primers=[np.zeros(0, np.int16)],
+    seconds=PREVIEW_SECONDS,
+    strategy=strategies.Strategy(),
+    seed=setup.config.train.seed,
+  )[0]
+  return plots.piano_roll_image(setup.codec.decode(tokens))
+
+
+def evaluate(setup: setup_lib.Setup, params_by_device: list[dict]) -> float:
+  """Nats per event on the validation split; each process scores its share."""
+  own = range(jax.process_index(), len(setup.valid), jax.process_count())
+  scores = likelihood.score(
+    setup.model,
+    params_by_device,
+    setup.valid,
+    setup.codec,
+    pieces=list(own),
+  )
+  sums = np.array([scores.nll.sum(), scores.events.sum()])
+  nll, events = parallel.sum_over_processes(sums)
+  return float(nll / events)
+
+
 def train(
   config: config_lib.Config, workdir: pathlib.Path, init_from: str
 ) -> None:
@@ -167,117 +95,92 @@ def train(
   Raises UserError for everything a user can mend.
   """
   config.check(jax.device_count())
-  codec = codec_lib.load(config.data.codec)
-  dataset = shards.open_dataset(config.data.data_dir)
-  meta = {
-    "config": dataclasses.asdict(config),
-    "vocabulary_hash": codec.vocabulary_hash,
-    "data_fingerprint": dataset.index["fingerprint"],
-  }
+  setup = setup_lib.prepare(config, init_from)
   with contextlib.ExitStack() as stack:
     if parallel.is_main():
       stack.enter_context(workdir_lib.lock(workdir))
-      check_workdir(workdir, meta, init_from)
-    stop_requested = stack.enter_context(stop_on_signals())
-    variants = encode_variants(dataset, config, codec)
-    valid = corpus.encode_split(
-      dataset, "valid", codec, shuffle_seed=shuffle_seed(config)
-    )
-    model = language_model.from_config(config.model, codec)
-    params = starting_params(model, config.train.seed, init_from, codec)
-    tx = optimizer.make(config.optimizer, config.train.steps, params)
-    state = jax.device_get(
-      state_lib.init(model, tx, config.train.batch_size, params)
-    )
+      check_workdir(workdir, setup.meta, init_from)
+      print(setup.overview(), flush=True)
     manager = stack.enter_context(
       checkpoints.open_manager(
         workdir / "checkpoints", config.train.keep_checkpoints
       )
     )
-    progress = loop.Progress()
+    state, progress = setup.initial_state(), loop.Progress()
     restored = checkpoints.restore(manager, state)
     if restored:
-      state = restored[0]
-      progress = loop.Progress(**restored[1]["progress"])
-    step = int(state.step)
-    _announce(config, variants[0], valid, params, step)
-    if step >= config.train.steps or (
-      0 < config.train.early_stop <= progress.stale
-    ):
+      state, progress = restored[0], loop.Progress(**restored[1]["progress"])
+    stale = 0 < config.train.early_stop <= progress.stale
+    if stale or state.step >= config.train.steps:
       print(f"nothing to do: the run in {workdir} is complete")
       return
     writer = None
     if parallel.is_main():
-      writer = writer_lib.Writer(workdir, step)
+      writer = writer_lib.Writer(workdir, int(state.step))
       stack.callback(writer.close)
-      writer.text("config", json.dumps(meta["config"], indent=2))
+      writer.text("config", json.dumps(setup.meta["config"], indent=2))
+    stopped = _run_loop(setup, state, progress, manager, writer)
+    manager.wait_until_finished()
+    if writer:
+      plots.loss_curve(writer_lib.read_metrics(workdir), workdir / "loss.png")
+      print(
+        f"stopped by a signal; the same command goes on in {workdir}"
+        if stopped
+        else f"done: lowest validation loss {progress.best_loss:.4f} nats an"
+        f" event; {workdir}"
+      )
 
-    def save(
-      state: state_lib.State, progress: loop.Progress, loss: float | None
-    ) -> None:
-      saved = meta | {"progress": dataclasses.asdict(progress)}
-      checkpoints.save(manager, parallel.collect(state), saved, loss)
 
-    opens = codec.grammar.opens
-    _, stopped = loop.run(
+def _run_loop(
+  setup: setup_lib.Setup,
+  state: state_lib.State,
+  progress: loop.Progress,
+  manager: checkpoints.Manager,
+  writer: writer_lib.Writer | None,
+) -> bool:
+  """Hands the loop its functions; returns whether a signal stopped it."""
+  config, codec = setup.config, setup.codec
+
+  def save(
+    state: state_lib.State, progress: loop.Progress, loss: float | None
+  ) -> None:
+    meta = setup.meta | {"progress": dataclasses.asdict(progress)}
+    checkpoints.save(manager, parallel.collect(state), meta, loss)
+
+  def evaluate_and_draw(state: state_lib.State, step: int) -> float:
+    params_by_device = parallel.by_device(state.params)
+    if writer:
+      writer.image(step, "sample", preview(setup, params_by_device[0], step))
+    return evaluate(setup, params_by_device)
+
+  batch_at = batches.make_batch_at(
+    setup.variants,
+    codec,
+    batch_size=config.train.batch_size,
+    window=config.train.window,
+    carry_state=config.train.carry_state,
+    transpose_semitones=config.data.transpose_semitones,
+    seed=config.train.seed,
+    rows=parallel.own_rows(config.train.batch_size),
+  )
+  step_fn = parallel.pmap_step(
+    model=setup.model,
+    tx=setup.tx,
+    seed=config.train.seed,
+    dropout=config.model.dropout,
+    accumulate=config.train.accumulate,
+  )
+  opens = codec.grammar.opens
+  with stop_on_signals() as stop_requested:
+    return loop.run(
       parallel.spread(state),
-      step_fn=parallel.pmap_step(
-        model=model,
-        tx=tx,
-        seed=config.train.seed,
-        dropout=config.model.dropout,
-        accumulate=config.train.accumulate,
-      ),
-      batch_at=batches.make_batch_at(
-        variants,
-        codec,
-        batch_size=config.train.batch_size,
-        window=config.train.window,
-        carry_state=config.train.carry_state,
-        transpose_semitones=config.data.transpose_semitones,
-        seed=config.train.seed,
-        rows=parallel.own_rows(config.train.batch_size),
-      ),
+      step_fn=step_fn,
+      batch_at=batch_at,
       count_notes=lambda batch: int((opens[batch["targets"]] >= 0).sum()),
-      evaluate=make_evaluate(model, valid, codec, writer, config.train.seed),
+      evaluate=evaluate_and_draw,
       save=save,
       write=writer.scalars if writer else lambda step, values: None,
       stop_requested=stop_requested,
       train=config.train,
       progress=progress,
     )
-    manager.wait_until_finished()
-    if writer:
-      plots.loss_curve(writer_lib.read_metrics(workdir), workdir / "loss.png")
-      ended = (
-        "stopped by a signal, the same command goes on"
-        if stopped
-        else (
-          f"done: lowest validation loss {progress.best_loss:.4f} nats an event"
-        )
-      )
-      print(f"{ended}; {workdir}")
-
-
-def _announce(
-  config: config_lib.Config,
-  train_split: corpus.Corpus,
-  valid: corpus.Corpus,
-  params: state_lib.Params,
-  step: int,
-) -> None:
-  if not parallel.is_main():
-    return
-  print(parameter_overview.get_parameter_overview(params, include_stats=None))
-  for name, split in (("train", train_split), ("valid", valid)):
-    left_out = "".join(
-      f"; left out, {reason}: {n}" for reason, n in split.skipped.items()
-    )
-    print(f"{name}: {len(split)} pieces, {len(split.tokens)} tokens{left_out}")
-  batch = config.train.batch_size, config.train.window
-  epoch = batches.steps_per_epoch(train_split, *batch)
-  print(
-    f"{jax.device_count()} x {jax.devices()[0].device_kind}, {epoch} steps an"
-    f" epoch, from step {step} to {config.train.steps}",
-    flush=True,
-  )

@@ -1,0 +1,111 @@
+"""Cheap tests on the bytes of a track: may a library misread it?
+
+mido and symusic misread some tracks without saying so (a lost delta after an
+unknown meta event, notes after the end of a track, running status across a
+sysex) or take minutes over them (a variable-length quantity, VLQ, of a
+megabyte). These tests find every such track at little cost; the ordinary rest
+passes untouched.
+"""
+
+import re
+
+from musegen_jax.data.smf_events import (
+  END_OF_TRACK,
+  GOOD_META,
+  EndsMidEvent,
+  MidiRejected,
+  events,
+  makes_notes,
+)
+
+_ODD_META = re.compile(rb"\xff(?!" + GOOD_META + rb"|\x2f\x00\Z)", re.S)
+_HIGH_BYTES = bytes(0x20 | (byte & 0x80) for byte in range(256))
+_SYSTEM_BYTES = bytes(
+  0x53 if 0xF0 <= byte < 0xFF else 0x20 | (byte & 0x80) for byte in range(256)
+)
+# Letters for program changes and note-ons, blanks for data bytes.
+_LETTERS = bytes(
+  {0x90: 0x4E, 0xC0: 0x50}.get(byte & 0xF0, 0x20 | byte & 0x80)
+  for byte in range(256)
+)
+
+
+def _channel_events(one_byte_status: bytes) -> re.Pattern[bytes]:
+  """Matches whole channel events, each run of them opened by its status."""
+  delta, data = rb"[\x80-\xff]{0,3}+[\x00-\x7f]", rb"[\x00-\x7f]"
+  two = rb"[\x80-\xbf\xe0-\xef]%b%b(?:%b%b%b)*+"
+  one = rb"[%b-\xdf]%b(?:%b%b)*+"
+  one %= (one_byte_status, data, delta, data)
+  two %= (data, data, delta, data, data)
+  return re.compile(rb"(?:%b(?:%b|%b))*+" % (delta, two, one))
+
+
+_CHANNEL_EVENTS = _channel_events(rb"\xc0")
+_EVENTS_WITHOUT_PROGRAMS = _channel_events(rb"\xd0")
+
+
+def last_suspect(track: bytes) -> int:
+  """Offset of the last byte that may belong to an odd event; -1 if none.
+
+  May name bytes that are innocent (a text, a long rest), never misses one that
+  mido or symusic would read wrongly in silence.
+  """
+  if not track.endswith(END_OF_TRACK):
+    return len(track)
+  last = track.translate(_HIGH_BYTES).rfind(b"\xa0\xa0\xa0\xa0")
+  # A status byte always follows the last byte of a delta, which is below 128.
+  last = max(last, track.translate(_SYSTEM_BYTES).rfind(b" S"))
+  for match in _ODD_META.finditer(track):
+    last = max(last, match.start())
+  return last
+
+
+def is_in_order(track: bytes, last: int) -> bool:
+  """Whether all events up to the offset `last` are read rightly by all."""
+  found: set[str] = set()
+  position = 0
+  while position <= last:
+    position = _CHANNEL_EVENTS.match(track, position).end()
+    if position > last:
+      break
+    try:
+      event = next(events(track, found, position), None)
+    except (EndsMidEvent, MidiRejected):
+      return False  # told with its reason by canonical_track
+    if event is None:
+      return False
+    position, _, status, payload = event
+    makes_notes(status, payload, found)
+    if found or (status == 0xFF and payload[0] == 0x2F):
+      return position == len(track) and not found
+  return True
+
+
+def keeps_programs(track: bytes) -> bool:
+  """Whether each channel surely keeps one program from the first note on.
+
+  The track must be in order. False also where it is too odd to tell.
+  """
+  letters = track.translate(_LETTERS)
+  if letters.rfind(b" P ") < letters.find(b" N  "):
+    return True  # what looks like a change stands before the first note-on
+  programs = [0] * 16
+  start = 0
+  for end, _, status, payload in events(track, set()):
+    if status & 0xF0 == 0x90:
+      break
+    if status & 0xF0 == 0xC0:
+      programs[status & 0x0F] = payload[0]
+    start = end
+  while start < len(track):
+    start = _EVENTS_WITHOUT_PROGRAMS.match(track, start).end()
+    try:
+      event = next(events(track, set(), start), None)
+    except (EndsMidEvent, MidiRejected):
+      return False
+    if event is None:
+      return True
+    start, _, status, payload = event
+    if status & 0xF0 == 0xC0 and programs[status & 0x0F] != payload[0]:
+      return False
+  return True

@@ -1,0 +1,199 @@
+"""The LSTM with a hand-written gradient: only what must wait is in the loop.
+
+Three things make it fast. Weight gradients are sums over time, so they leave
+the backward loop and become one large product. The forward loop saves the
+slopes the backward loop needs, which is then a product and six multiplications
+a step. And both loops work on the transposed state [H, B], so that the large
+weight matrix is the left operand, which CPU kernels read without repacking.
+
+Letters: T time step, B batch, H LSTM units, G = 4H gates (i, f, g, o),
+L layers.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+
+def run(
+  params: dict[str, jax.Array],
+  gates_in: jax.Array,
+  carry: tuple[jax.Array, jax.Array],
+  reset: jax.Array | None,
+  output_masks: jax.Array | None,
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+  """Runs layer after layer; the contract is that of `lstm.lstm`."""
+  h, c = (jnp.swapaxes(state, 1, 2) for state in carry)
+  keep = None if reset is None else ~reset[:, None, :]
+  gates = jnp.swapaxes(gates_in, 1, 2)
+  kernels, biases = jnp.unstack(params["input"]), jnp.unstack(params["bias"])
+  last_h, last_c = [], []
+  for layer, recurrent in enumerate(jnp.unstack(params["recurrent"])):
+    outputs, h_end, c_end = _recurrence(
+      recurrent, gates, h[layer], c[layer], keep
+    )
+    last_h.append(h_end.T)
+    last_c.append(c_end.T)
+    if output_masks is not None:
+      masks = jnp.swapaxes(output_masks[layer], 1, 2)
+      outputs = outputs * masks.astype(outputs.dtype)
+    if layer < len(kernels):
+      gates = _project(outputs, kernels[layer], biases[layer])
+  outputs = jnp.swapaxes(outputs, 1, 2)
+  return outputs, (jnp.stack(last_h), jnp.stack(last_c))
+
+
+@jax.custom_vjp
+def _recurrence(
+  recurrent: jax.Array,
+  gates_in: jax.Array,
+  h: jax.Array,
+  c: jax.Array,
+  keep: jax.Array | None,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  """One layer: [H, G], [T, G, B], [H, B], [H, B], [T, 1, B] -> [T, H, B]."""
+  outputs, last, _ = _forward_loop(
+    recurrent, gates_in, h, c, keep, save_slopes=False
+  )
+  return outputs, *last
+
+
+def _forward_loop(
+  recurrent: jax.Array,
+  gates_in: jax.Array,
+  h: jax.Array,
+  c: jax.Array,
+  keep: jax.Array | None,
+  *,
+  save_slopes: bool,
+) -> tuple[jax.Array, tuple, tuple | None]:
+  dtype = gates_in.dtype
+  # The barrier keeps XLA from folding the transposition into every step.
+  weights = lax.optimization_barrier(recurrent.astype(dtype).T)
+
+  def step(state: tuple, inputs: tuple) -> tuple:
+    h, c, rows = state
+    t, keep_t = inputs
+    gates = lax.dynamic_index_in_dim(rows, t, keepdims=False).astype(c.dtype)
+    if keep_t is not None:
+      h, c = jnp.where(keep_t, h, 0), jnp.where(keep_t, c, 0)
+    gates += jnp.dot(weights, h, preferred_element_type=c.dtype)
+    i, f, g, o = jnp.split(gates, 4)
+    i, f, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jax.nn.sigmoid(o)
+    g = jnp.tanh(g)
+    old_c, c = c, f * c + i * g
+    tanh_c = jnp.tanh(c)
+    h = (o * tanh_c).astype(dtype)
+    if not save_slopes:
+      return (h, c, rows), (h, None)
+    by_gate = (
+      g * i * (1 - i),
+      old_c * f * (1 - f),
+      i * (1 - g * g),
+      tanh_c * o * (1 - o),
+    )
+    # Each step's row of inputs is read once, so its slopes can take its place:
+    # this saves a [T, G, B] buffer and the time to fill it with zeros.
+    rows = lax.dynamic_update_index_in_dim(
+      rows, jnp.concatenate(by_gate).astype(dtype), t, 0
+    )
+    f = f if keep_t is None else jnp.where(keep_t, f, 0)
+    into_c = o * (1 - tanh_c * tanh_c)
+    return (h, c, rows), (h, (f.astype(dtype), into_c.astype(dtype)))
+
+  state = (h.astype(dtype), c, gates_in)
+  steps = jnp.arange(len(gates_in))
+  (last_h, last_c, rows), (outputs, slopes) = lax.scan(
+    step, state, (steps, keep)
+  )
+  return outputs, (last_h.astype(h.dtype), last_c), (rows, slopes)
+
+
+def _recurrence_forward(
+  recurrent: jax.Array,
+  gates_in: jax.Array,
+  h: jax.Array,
+  c: jax.Array,
+  keep: jax.Array | None,
+) -> tuple:
+  outputs, last, slopes = _forward_loop(
+    recurrent, gates_in, h, c, keep, save_slopes=True
+  )
+  return (outputs, *last), (recurrent, h, outputs, slopes, keep)
+
+
+def _recurrence_backward(residuals: tuple, cotangents: tuple) -> tuple:
+  recurrent, first_h, outputs, (rows, slopes), keep = residuals
+  d_outputs, d_h, d_c = cotangents
+  dtype = outputs.dtype
+  weights = recurrent.astype(dtype)
+
+  def step(state: tuple, inputs: tuple) -> tuple:
+    d_h, d_c, rows = state
+    t, d_output, (f, into_c), keep_t = inputs
+    by_gate = lax.dynamic_index_in_dim(rows, t, keepdims=False)
+    d_h += d_output.astype(d_h.dtype)
+    d_c += d_h * into_c.astype(d_c.dtype)
+    i_slope, f_slope, g_slope, o_slope = jnp.split(by_gate.astype(d_c.dtype), 4)
+    d_gates = jnp.concatenate(
+      (d_c * i_slope, d_c * f_slope, d_c * g_slope, d_h * o_slope)
+    ).astype(dtype)
+    rows = lax.dynamic_update_index_in_dim(rows, d_gates, t, 0)
+    d_h = jnp.dot(weights, d_gates, preferred_element_type=d_h.dtype)
+    if keep_t is not None:
+      d_h = jnp.where(keep_t, d_h, 0)
+    return (d_h, d_c * f.astype(d_c.dtype), rows), None
+
+  steps = jnp.arange(len(rows))
+  (d_h, d_c, d_gates), _ = lax.scan(
+    step, (d_h, d_c, rows), (steps, d_outputs, slopes, keep), reverse=True
+  )
+  previous = jnp.concatenate((first_h[None].astype(dtype), outputs[:-1]))
+  if keep is not None:
+    previous = jnp.where(keep, previous, 0)
+  d_recurrent = _sum_outer(previous, d_gates).astype(recurrent.dtype)
+  return d_recurrent, d_gates, d_h, d_c, None
+
+
+_recurrence.defvjp(_recurrence_forward, _recurrence_backward)
+
+
+def _sum_outer(left: jax.Array, right: jax.Array) -> jax.Array:
+  """[T, M, B] and [T, N, B] -> [M, N], summed over T and B in float32."""
+  contract = ((0, 2), (0, 2))
+  accumulate = jnp.promote_types(left.dtype, jnp.float32)
+  return lax.dot_general(
+    left, right, (contract, ((), ())), preferred_element_type=accumulate
+  )
+
+
+@jax.custom_vjp
+def _project(
+  inputs: jax.Array, kernel: jax.Array, bias: jax.Array
+) -> jax.Array:
+  """Gates [T, G, B] from the layer below: [T, H, B], [H, G], [G]."""
+  dtype = inputs.dtype
+  gates = lax.dot_general(
+    kernel.astype(dtype).T, inputs, (((1,), (1,)), ((), ()))
+  )
+  return jnp.swapaxes(gates, 0, 1) + bias.astype(dtype)[None, :, None]
+
+
+def _project_forward(
+  inputs: jax.Array, kernel: jax.Array, bias: jax.Array
+) -> tuple:
+  return _project(inputs, kernel, bias), (inputs, kernel, bias)
+
+
+def _project_backward(residuals: tuple, d_gates: jax.Array) -> tuple:
+  inputs, kernel, bias = residuals
+  d_inputs = lax.dot_general(
+    kernel.astype(d_gates.dtype), d_gates, (((1,), (1,)), ((), ()))
+  )
+  d_kernel = _sum_outer(inputs, d_gates).astype(kernel.dtype)
+  accumulate = jnp.promote_types(d_gates.dtype, jnp.float32)
+  d_bias = d_gates.sum((0, 2), dtype=accumulate).astype(bias.dtype)
+  return jnp.swapaxes(d_inputs, 0, 1), d_kernel, d_bias
+
+
+_project.defvjp(_project_forward, _project_backward)

@@ -1,0 +1,131 @@
+"""Pictures in one style: piano-rolls, histograms, the loss curve.
+
+Figures are made as objects and drawn by Agg: no window, no global state, and
+the same picture gives the same bytes.
+"""
+
+import io
+import pathlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from musegen_jax import atomic
+from musegen_jax.data import notes as notes_lib
+
+MAX_SECONDS = 60.0
+_INCHES = (9.0, 4.0)
+_DOTS_PER_INCH = 100
+_DRUM_COLOUR = (0.35, 0.35, 0.35)
+_COLOURS = colormaps["tab10"].colors
+
+
+def piano_roll(
+  piece: notes_lib.Piece, path: pathlib.Path, title: str = ""
+) -> None:
+  """Draws the first MAX_SECONDS of a piece into a PNG.
+
+  Each track has a colour, drums are grey dots; louder notes are darker.
+  """
+  _save(_piano_roll_figure(piece, title), path)
+
+
+def piano_roll_image(piece: notes_lib.Piece) -> np.ndarray:
+  """The picture of `piano_roll` as uint8 [H, W, 3]."""
+  canvas = FigureCanvasAgg(_piano_roll_figure(piece, ""))
+  canvas.draw()
+  return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+
+
+def histogram(
+  counts: np.ndarray,
+  edges: np.ndarray,
+  path: pathlib.Path,
+  *,
+  title: str,
+  x_label: str,
+) -> None:
+  """Draws how counts [B] share out over bins with edges [B + 1] into a PNG."""
+  figure, axes = _figure(title, x_label, "share of notes")
+  axes.stairs(counts / max(counts.sum(), 1), edges, fill=True)
+  axes.set_xlim(edges[0], edges[-1])
+  axes.set_ylim(bottom=0)
+  _save(figure, path)
+
+
+def loss_curve(rows: Iterable[Mapping[str, Any]], path: pathlib.Path) -> None:
+  """Draws train/loss and valid/loss against step into a PNG.
+
+  Args:
+    rows: as in metrics.jsonl; each has `step`, and either loss or none.
+    path: the picture.
+  """
+  figure, axes = _figure("", "step", "loss")
+  rows = list(rows)
+  for colour, (name, marker) in enumerate(
+    (("train/loss", ""), ("valid/loss", "o"))
+  ):
+    points = [(row["step"], row[name]) for row in rows if name in row]
+    if points:
+      steps, losses = zip(*points, strict=True)
+      axes.plot(
+        steps, losses, marker=marker, color=_COLOURS[colour], label=name
+      )
+  if axes.lines:
+    axes.legend(frameon=False)
+  _save(figure, path)
+
+
+def _figure(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
+  figure = Figure(_INCHES, _DOTS_PER_INCH, layout="constrained")
+  axes = figure.add_subplot()
+  axes.set_title(title, parse_math=False)
+  axes.set_xlabel(x_label)
+  axes.set_ylabel(y_label)
+  axes.spines[["top", "right"]].set_visible(False)
+  axes.grid(alpha=0.2)
+  return figure, axes
+
+
+def _piano_roll_figure(piece: notes_lib.Piece, title: str) -> Figure:
+  figure, axes = _figure(title, "seconds", "pitch")
+  notes = piece.notes
+  starts = notes_lib.tick_seconds(piece, notes["start_tick"])
+  ends = notes_lib.tick_seconds(piece, notes_lib.end_ticks(notes))
+  shown = starts < MAX_SECONDS
+  notes, starts = notes[shown], starts[shown]
+  ends = np.minimum(ends[shown], MAX_SECONDS)
+  drums = notes["is_drum"]
+  colours = np.zeros((len(notes), 4))
+  colours[:, :3] = _DRUM_COLOUR
+  colours[:, 3] = 0.35 + 0.65 * notes["velocity"] / 127
+  for number, track in enumerate(np.unique(notes["track"][~drums])):
+    mine = ~drums & (notes["track"] == track)
+    colours[mine, :3] = _COLOURS[number % len(_COLOURS)]
+  pitches = notes["pitch"]
+  axes.hlines(
+    pitches[~drums],
+    starts[~drums],
+    ends[~drums],
+    colours[~drums],
+    linewidth=3,
+  )
+  axes.scatter(starts[drums], pitches[drums], 6, colours[drums], linewidths=0)
+  if len(notes):
+    axes.set_xlim(0, max(ends.max(), 1.0))
+    low, high = int(notes["pitch"].min()), int(notes["pitch"].max())
+    axes.set_ylim(low - 2, high + 2)
+  return figure
+
+
+def _save(figure: Figure, path: pathlib.Path) -> None:
+  canvas = FigureCanvasAgg(figure)
+  png = io.BytesIO()
+  # Without the library's version in it the file depends on the data alone.
+  canvas.print_png(png, metadata={"Software": None})
+  atomic.write(pathlib.Path(path), png.getvalue())
