@@ -121,10 +121,10 @@ def _spans(events: list[tuple[float, Any]]) -> list[tuple[int, int, int]]:
   end_ticks: dict[tuple[int, int], int] = {}  # by (start tick, pitch)
   tied: dict[int, tuple[int, int]] = {}  # pitch -> its key in end_ticks
   for offset, element in events:
-    if "NotRest" not in element.classes or "Harmony" in element.classes:
+    if "NotRest" not in element.classes:
       continue
     start, end = _ticks(offset), _ticks(offset + element.quarterLength)
-    if end <= start:  # a grace note
+    if end <= start:  # a grace note or a chord symbol
       continue
     for note in getattr(element, "notes", [element]):
       if "Note" not in note.classes:  # unpitched percussion

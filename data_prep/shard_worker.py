@@ -79,7 +79,8 @@ def build(task: ShardTask, count_file: Callable[[], None]) -> None:
         )
       complete = complete and row["reason"] not in TRY_AGAIN
       for twin in twins:
-        writer.add_row(row if twin is twins[0] else _copy_of(row, twin))
+        own = {key: getattr(twin, key) for key in ("path", *LABELS)}
+        writer.add_row(row | own)
         count_file()
     plans.check(task.output_dir, task.plan)
     if is_done(task, verify=True):
@@ -134,13 +135,6 @@ def _read(
   row["outcome"] = "kept_with_repair" if reading.repairs else "kept"
   row["repairs"] = list(reading.repairs)
   return row, piece
-
-
-def _copy_of(row: dict[str, Any], twin: Input) -> dict[str, Any]:
-  copy = row | {key: getattr(twin, key) for key in ("path", *LABELS)}
-  if row["outcome"] != "rejected":
-    copy |= {"outcome": "rejected", "reason": "duplicate", "repairs": []}
-  return copy
 
 
 def reader(name: str) -> Callable[..., midi.Reading]:

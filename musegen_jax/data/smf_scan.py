@@ -75,9 +75,12 @@ def is_in_order(track: bytes, last: int) -> bool:
     if event is None:
       return False
     position, _, status, payload = event
+    if status == 0xFF and payload[0] == 0x2F:
+      return position == len(track)
     makes_notes(status, payload, found)
-    if found or (status == 0xFF and payload[0] == 0x2F):
-      return position == len(track) and not found
+    if found:
+      return False
+    last = max(last, position)  # running status may follow a sysex
   return True
 
 

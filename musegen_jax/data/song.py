@@ -163,6 +163,8 @@ def to_reading(
   if len(tempos) < len(song.tempos):
     repairs = repairs | {"tempo_zero"}
   merged = _merge(parts, count)
+  if merged["start_tick"][0] < 0:
+    raise MidiRejected("too_long", "ticks beyond int32")
   counts = song.counts
   if sustain:
     _apply_pedals(merged, parts, last_tick)
@@ -226,6 +228,8 @@ def _drop_zero_length(
 ) -> np.ndarray:
   if merged["duration_ticks"].min() > 0:
     return merged
+  if merged["duration_ticks"].min() < 0:
+    raise MidiRejected("too_long", "ticks beyond int32")
   empty = merged["duration_ticks"] < 1
   counts["zero_length"] += int(np.count_nonzero(empty))
   merged["duration_ticks"][empty & merged["is_drum"]] = 1

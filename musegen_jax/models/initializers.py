@@ -24,6 +24,8 @@ def glorot_layers(
   key: jax.Array, shape: Sequence[int], dtype: jnp.dtype = jnp.float32
 ) -> jax.Array:
   """[L, H, G] input kernels, each scaled by its own width (Glorot 2010)."""
+  if not shape[0]:  # a single layer has none, and jax.nn divides by that
+    return jnp.zeros(shape, dtype)
   return initializers.glorot_uniform(batch_axis=(0,))(key, shape, dtype)
 
 

@@ -72,6 +72,15 @@ def test_copies_cluster(base: notes_lib.Piece, copy: type(transposed)) -> None:
   assert clusters(tune(1), base, copy(base), tune(2)) == [0, 1, 1, 3]
 
 
+def test_octaves_make_no_difference_but_to_drums() -> None:
+  for drums in (False, True):
+    base = tune(0, drums=drums)
+    base.notes["start_tick"] = 120 * np.arange(len(base.notes))
+    pitches = base.notes["pitch"] + 12 * (np.arange(len(base.notes)) % 2)
+    found = clusters(base, changed(base, pitch=pitches))
+    assert found == [0, int(drums)]
+
+
 @pytest.mark.parametrize("drums", [False, True])
 def test_different_tunes_do_not_cluster(drums: bool) -> None:
   pieces = [tune(seed, drums=drums) for seed in range(40)]
@@ -125,8 +134,8 @@ def test_nobody_is_represented_by_different_music() -> None:
   middle, last = first.copy(), first.copy()
   middle[:48] += 1
   last[:96] += 1
-  signatures = np.stack([last, middle, first])
+  signatures = np.stack([last, last, middle, first])
   ids = minhash.cluster(signatures)
-  assert ids.tolist() == [0, 0, 0]
-  chosen = minhash.representatives(signatures, ids, np.array([2, 1, 0]))
-  assert chosen.tolist() == [0, 2, 2]
+  assert ids.tolist() == [0, 0, 0, 0]
+  chosen = minhash.representatives(signatures, ids, np.array([3, 2, 1, 0]))
+  assert chosen.tolist() == [1, 1, 3, 3]

@@ -1,6 +1,8 @@
 """The fast LSTM against the textbook one, and both against torch."""
 
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -95,9 +97,7 @@ def test_hoisted_equals_scan(size: tuple, extras: tuple) -> None:
 
 def test_value_without_gradient_is_the_same() -> None:
   inputs, extras = make_inputs(2, 5, 3, 4, "float32")
-  expected, _ = values_and_gradients(
-    inputs, **extras, implementation="hoisted"
-  )
+  expected, _ = values_and_gradients(inputs, **extras, implementation="hoisted")
   assert_close(lstm.lstm(*inputs, **extras), expected, 1e-6)
 
 
@@ -115,44 +115,132 @@ def test_gradients_equal_finite_differences() -> None:
     )
 
 
-@pytest.mark.parametrize("layers", [1, 3])
+def from_torch(model: Any, read: Callable[[Any], Any]) -> tuple:
+  """(kernel, bias, params) of our layout, from `read(tensor)` of torch's."""
+
+  def take(name: str) -> list[np.ndarray]:
+    tensors = (
+      getattr(model, f"{name}_l{layer}") for layer in range(model.num_layers)
+    )
+    return [read(tensor).numpy().T for tensor in tensors]
+
+  kernels, biases = take("weight_ih"), take("bias_ih")
+  params = {
+    "recurrent": np.stack(take("weight_hh")),
+    "input": np.stack(kernels[1:]),
+    "bias": np.stack(biases[1:]),
+  }
+  return kernels[0], biases[0], params
+
+
 @pytest.mark.parametrize("implementation", ["scan", "hoisted"])
-def test_equals_torch(layers: int, implementation: str) -> None:
+def test_equals_torch(implementation: str) -> None:
   torch = pytest.importorskip("torch")
-  width, hidden_size, steps, batch = 5, 6, 7, 3
   torch.manual_seed(0)
-  model = torch.nn.LSTM(width, hidden_size, layers)
-  inputs = torch.randn(steps, batch, width, requires_grad=True)
-  h, c = (
-    torch.randn(layers, batch, hidden_size, requires_grad=True)
-    for _ in range(2)
+  model = torch.nn.LSTM(5, 6, num_layers=3)
+  for layer in range(3):  # torch has two biases, we have their sum
+    torch.nn.init.zeros_(getattr(model, f"bias_hh_l{layer}"))
+  shapes = ((7, 2, 5), (3, 2, 6), (3, 2, 6))  # inputs, h, c
+  leaves = [torch.randn(shape, requires_grad=True) for shape in shapes]
+  outputs, (h, c) = model(leaves[0], tuple(leaves[1:]))
+  results = (outputs, h, c)
+  factors = [torch.randn_like(result) for result in results]
+  sum((r * f).sum() for r, f in zip(results, factors, strict=True)).backward()
+
+  def loss(
+    weights: tuple, inputs: jax.Array, h: jax.Array, c: jax.Array
+  ) -> Any:
+    kernel, bias, params = weights
+    gates_in = lstm.input_gates(inputs, kernel, bias)
+    outputs, carry = lstm.lstm(
+      params, gates_in, lstm.LSTMCarry(h, c), implementation=implementation
+    )
+    results = (outputs, *carry)
+    pairs = zip(results, factors, strict=True)
+    return sum((r * f.numpy()).sum() for r, f in pairs), results
+
+  arrays = [jnp.asarray(leaf.detach().numpy()) for leaf in leaves]
+  weights = jax.tree.map(jnp.asarray, from_torch(model, lambda t: t.detach()))
+  gradients, actual = jax.grad(loss, (0, 1, 2, 3), has_aux=True)(
+    weights, *arrays
   )
+  expected = tuple(result.detach().numpy() for result in results)
+  assert_close(actual, expected, 1e-6)
+  expected = (
+    from_torch(model, lambda tensor: tensor.grad),
+    *(leaf.grad.numpy() for leaf in leaves),
+  )
+  assert_close(gradients, expected, 2e-6)
 
-  def array(tensor: object) -> np.ndarray:
-    return tensor.detach().numpy()
 
-  def stack(arrays: list, *shape: int) -> np.ndarray:
-    return np.stack(arrays) if arrays else np.zeros((0, *shape), np.float32)
-
-  def ours(read: object) -> tuple:
-    """Torch's parameters, or their gradients, in our layout."""
-    take = lambda name, layer: read(getattr(model, f"{name}_l{layer}"))  # noqa
-    upper = range(1, layers)
-    return (
-      take("weight_ih", 0).T,
-      {
-        "recurrent": stack([take("weight_hh", i).T for i in range(layers)]),
-        "input": stack(
-          [take("weight_ih", i).T for i in upper], hidden_size, 4 * hidden_size
-        ),
-        "bias": stack([take("bias_ih", i) for i in upper], 4 * hidden_size),
-      },
+def test_embedding_gates_equal_projected_embeddings() -> None:
+  with jax.enable_x64(True):
+    rng = np.random.default_rng(0)
+    weights = tuple(
+      jnp.asarray(rng.normal(size=shape)) for shape in ((9, 4), (4, 8), (8,))
     )
+    tokens = jnp.asarray(rng.integers(0, 9, (6, 5)))  # many repeat
 
-  def loss(params: tuple, inputs: jax.Array, carry: lstm.LSTMCarry) -> tuple:
-    kernel, stacked = params
-    gates_in = lstm.input_gates(inputs, kernel, jnp.zeros(4 * hidden_size))
-    result = lstm.lstm(
-      stacked, gates_in, carry, implementation=implementation
-    )
-    return weigh(result), result
+    def looked_up(weights: tuple) -> jax.Array:
+      return lstm.embedding_gates(*weights, tokens)
+
+    def projected(weights: tuple) -> jax.Array:
+      embedding, kernel, bias = weights
+      return embedding[tokens] @ kernel + bias[None, None]
+
+    for call in (lambda f: f, lambda f: jax.grad(lambda w: weigh(f(w)))):
+      assert_close(call(looked_up)(weights), call(projected)(weights), 1e-12)
+
+    def gates(weights: tuple) -> jax.Array:
+      embedding, kernel, bias = weights
+      return lstm.input_gates(embedding[tokens], kernel, bias)
+
+    assert_close(gates(weights), projected(weights), 1e-12)
+
+
+def test_bfloat16_stays_close_to_float32() -> None:
+  (params, gates_in, carry), extras = make_inputs(2, 12, 4, 32, "float32")
+  params = jax.tree.map(lambda array: array * 0.2, params)
+  exact = (params, gates_in.astype("bfloat16").astype("float32"), carry)
+  rough = (params, gates_in.astype("bfloat16"), carry)
+  extras["output_masks"] = None
+  expected = values_and_gradients(exact, **extras, implementation="scan")
+  actual = values_and_gradients(rough, **extras, implementation="hoisted")
+  outputs, last = actual[0]
+  assert (outputs.dtype, last.c.dtype) == ("bfloat16", "float32")
+  assert actual[1][0][0]["recurrent"].dtype == "float32"
+  assert_close(actual, expected, 1e-2)
+
+
+@pytest.mark.parametrize("implementation", ["scan", "hoisted"])
+def test_windows_in_a_row_equal_one_long_window(implementation: str) -> None:
+  (params, gates_in, carry), extras = make_inputs(2, 9, 3, 4, "float32")
+  run = functools.partial(lstm.lstm, params, implementation=implementation)
+  reset = extras["reset"]
+  expected = run(gates_in, carry, reset=reset)
+  first, between = run(gates_in[:4], carry, reset=reset[:4])
+  second, last = run(gates_in[4:], between, reset=reset[4:])
+  actual = (jnp.concatenate((first, second)), last)
+  assert_close(actual, expected, 1e-6)
+
+
+@pytest.mark.parametrize("implementation", ["scan", "hoisted"])
+def test_reset_equals_starting_anew(implementation: str) -> None:
+  (params, gates_in, carry), _ = make_inputs(2, 9, 3, 4, "float32")
+  run = functools.partial(lstm.lstm, params, implementation=implementation)
+  carry = jax.tree.map(lambda state: jnp.full_like(state, jnp.nan), carry)
+  reset = jnp.zeros((9, 3), bool).at[5].set(True)
+  outputs, last = run(gates_in, carry, reset=reset)
+  assert jnp.isnan(outputs[:5]).all()  # what came before is forgotten
+  anew = run(gates_in[5:], lstm.initial_carry(2, 3, 4))
+  assert_close((outputs[5:], last), anew, 1e-6)
+
+
+def test_wrong_arguments_are_named() -> None:
+  (params, gates_in, carry), extras = make_inputs(2, 3, 2, 4, "float32")
+  with pytest.raises(ValueError, match="'magic'.*auto, scan, hoisted"):
+    lstm.lstm(params, gates_in, carry, implementation="magic")
+  with pytest.raises(ValueError, match=r"reset has shape \(2, 3\)"):
+    lstm.lstm(params, gates_in, carry, reset=extras["reset"].T)
+  with pytest.raises(ValueError, match=r"carry.h .* expected \(2, 2, 4\)"):
+    lstm.lstm(params, gates_in, lstm.initial_carry(1, 2, 4))
