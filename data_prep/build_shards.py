@@ -9,6 +9,7 @@ finds that all shards are there makes the data set of them.
 
 import concurrent.futures
 import dataclasses
+import errno
 import importlib.util
 import multiprocessing
 import os
@@ -100,7 +101,16 @@ def main(argv: list[str]) -> None:
   if argv[1:]:
     raise UserError(f"unknown argument {argv[1]!r}; flags start with --")
   names = [field.name for field in dataclasses.fields(Options)]
-  build(Options(**{name: getattr(flags.FLAGS, name) for name in names}))
+  options = Options(**{name: getattr(flags.FLAGS, name) for name in names})
+  try:
+    build(options)
+  except OSError as error:
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+      raise
+    raise UserError(
+      f"{options.output_dir}: {error.strerror}: make room, then the same"
+      " command continues"
+    ) from error
 
 
 def build(options: Options) -> None:

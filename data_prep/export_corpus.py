@@ -18,6 +18,7 @@ import multiprocessing
 import os
 import pathlib
 import signal
+import threading
 import warnings
 from collections.abc import Iterable
 from concurrent.futures.process import BrokenProcessPool
@@ -169,6 +170,12 @@ def _start_worker() -> None:
   # Ctrl-C reaches the whole group; the parent alone reports it.
   signal.signal(signal.SIGINT, signal.SIG_IGN)
   warnings.simplefilter("ignore")
+  threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+  multiprocessing.parent_process().join()
+  os._exit(1)  # the parent was killed: nobody waits for this worker
 
 
 def export_piece(task: tuple[Source, pathlib.Path]) -> str:

@@ -19,6 +19,8 @@ from musegen_jax.data.smf_events import (
 )
 
 _ODD_META = re.compile(rb"\xff(?!" + GOOD_META + rb"|\x2f\x00\Z)", re.S)
+# With high bytes inside mido refuses it, and symusic ends it there.
+_SYSEX = re.compile(rb"[\x80-\xff]{0,3}[\x00-\x7f]\xf0[\x00-\x7f]+\xf7")
 _HIGH_BYTES = bytes(0x20 | (byte & 0x80) for byte in range(256))
 _SYSTEM_BYTES = bytes(
   0x53 if 0xF0 <= byte < 0xFF else 0x20 | (byte & 0x80) for byte in range(256)
@@ -74,11 +76,14 @@ def is_in_order(track: bytes, last: int) -> bool:
       return False  # told with its reason by canonical_track
     if event is None:
       return False
+    start = position
     position, _, status, payload = event
     if status == 0xFF and payload[0] == 0x2F:
       return position == len(track)
     makes_notes(status, payload, found)
-    if found:
+    if found or (
+      status < 0xFF and not _SYSEX.fullmatch(track, start, position)
+    ):
       return False
     last = max(last, position)  # running status may follow a sysex
   return True

@@ -20,13 +20,13 @@ def orthogonal_layers(
   return jnp.stack([make(each, shape[1:], dtype) for each in keys])
 
 
-def glorot_layers(
+def lecun_layers(
   key: jax.Array, shape: Sequence[int], dtype: jnp.dtype = jnp.float32
 ) -> jax.Array:
-  """[L, H, G] input kernels, each scaled by its own width (Glorot 2010)."""
+  """[L, H, G] input kernels, each scaled by its own fan-in (LeCun 1998)."""
   if not shape[0]:  # a single layer has none, and jax.nn divides by that
     return jnp.zeros(shape, dtype)
-  return initializers.glorot_uniform(batch_axis=(0,))(key, shape, dtype)
+  return initializers.lecun_normal(batch_axis=(0,))(key, shape, dtype)
 
 
 def forget_bias(

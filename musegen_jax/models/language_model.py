@@ -57,13 +57,16 @@ class LanguageModel(nn.Module):
     """
     dtype = jnp.dtype(self.dtype)
     gates = 4 * self.hidden_size
-    glorot = nn.initializers.glorot_uniform()
+    # Embeddings of unit scale: with smaller ones the gates hardly see the
+    # tokens at first, and training idles for its first hundred steps.
     embedding = self.param(
       "embedding",
-      nn.initializers.normal(1.0 / self.embedding_size**0.5),
+      nn.initializers.normal(1.0),
       (self.vocab_size, self.embedding_size),
     )
-    kernel = self.param("kernel", glorot, (self.embedding_size, gates))
+    kernel = self.param(
+      "kernel", nn.initializers.lecun_normal(), (self.embedding_size, gates)
+    )
     bias = self.param("bias", initializers.forget_bias, (gates,))
     upper = self.layers - 1
     stacked = {
@@ -73,13 +76,17 @@ class LanguageModel(nn.Module):
         (self.layers, self.hidden_size, gates),
       ),
       "input": self.param(
-        "input", initializers.glorot_layers, (upper, self.hidden_size, gates)
+        "input", initializers.lecun_layers, (upper, self.hidden_size, gates)
       ),
       "bias": self.param(
         "input_bias", initializers.forget_bias, (upper, gates)
       ),
     }
-    head = self.param("head", glorot, (self.hidden_size, self.vocab_size))
+    head = self.param(
+      "head",
+      nn.initializers.glorot_uniform(),
+      (self.hidden_size, self.vocab_size),
+    )
     head_bias = self.param(
       "head_bias", nn.initializers.zeros, (self.vocab_size,)
     )

@@ -1,6 +1,6 @@
 """Speed and memory of data_prep.build_shards.
 
-  python tests/benchmarks/build_benchmark.py --midi_dir=../shared/data
+  python -m tests.benchmarks.build_benchmark --midi_dir=../shared/data
 
 prints notes/s of a whole build by one worker and by several (folders named
 `odd` are left out), then what the duplicate index takes a piece.

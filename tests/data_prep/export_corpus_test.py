@@ -5,6 +5,8 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 
 import pytest
 
@@ -124,6 +126,38 @@ def test_empty_file_is_exported_again(
   export_corpus.export(CORPORA, finished, workers=1, limit=3)
   assert inline == [name]
   assert contents(finished) == before
+
+
+def test_killed_export_leaves_whole_files_and_no_process(
+  finished: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  command = [sys.executable, "-m", "data_prep.export_corpus"]
+  command += ["--corpus=bach", f"--output_dir={tmp_path}", "--workers=1"]
+  process = subprocess.Popen(
+    command, cwd=ROOT, stderr=subprocess.DEVNULL, start_new_session=True
+  )
+  first = rows(finished / "labels.csv")[0]["path"]
+  wait_until((tmp_path / first).exists)
+  process.kill()
+  process.wait()
+  wait_until(lambda: not group_exists(process.pid))
+  assert (tmp_path / first).read_bytes() == (finished / first).read_bytes()
+  assert not (tmp_path / "labels.csv").exists()
+
+
+def wait_until(is_true: Callable[[], bool]) -> None:
+  deadline = time.monotonic() + 60
+  while not is_true():
+    assert time.monotonic() < deadline
+    time.sleep(0.05)
+
+
+def group_exists(process_id: int) -> bool:
+  try:
+    os.killpg(process_id, 0)
+  except ProcessLookupError:
+    return False
+  return True
 
 
 def test_interrupted_export_leaves_no_labels(

@@ -12,8 +12,16 @@ from jax import test_util
 
 from musegen_jax.models import lstm
 
-# layers, steps, batch, hidden units
-SIZES = [(1, 1, 1, 1), (1, 5, 3, 4), (2, 7, 1, 5), (3, 6, 2, 3), (2, 1, 4, 8)]
+# (layers, steps, batch, hidden units), arguments beside the inputs
+CASES = [
+  ((1, 1, 1, 1), ()),
+  ((1, 6, 3, 4), ("reset",)),
+  ((2, 7, 1, 5), ("output_masks",)),
+  ((3, 5, 2, 3), ("reset", "output_masks")),
+]
+
+
+run = jax.jit(lstm.lstm, static_argnames="implementation")
 
 
 def make_inputs(
@@ -23,7 +31,7 @@ def make_inputs(
   rng = np.random.default_rng(0)
 
   def draw(*shape: int) -> jax.Array:
-    return jnp.asarray(rng.normal(size=shape), dtype)
+    return jnp.asarray(rng.normal(size=shape).astype("float32"), dtype)
 
   gates = 4 * hidden_size
   params = {
@@ -79,32 +87,34 @@ def assert_close(actual: tuple, expected: tuple, tolerance: float) -> None:
   jax.tree_util.tree_map_with_path(check, actual, expected)
 
 
-@pytest.mark.parametrize("extras", [(), ("reset",), ("reset", "output_masks")])
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize(("size", "extras"), CASES)
 def test_hoisted_equals_scan(size: tuple, extras: tuple) -> None:
-  for dtype, tolerance in (("float64", 1e-10), ("float32", 1e-6)):
-    with jax.enable_x64(dtype == "float64"):
-      inputs, options = make_inputs(*size, dtype)
-      options = {
-        name: value if name in extras else None
-        for name, value in options.items()
-      }
-      expected = values_and_gradients(inputs, **options, implementation="scan")
-      actual = values_and_gradients(inputs, **options, implementation="auto")
-      assert actual[0][0].dtype == dtype
-      assert_close(actual, expected, tolerance)
+  with jax.enable_x64(True):
+    inputs, options = make_inputs(*size, "float64")
+    options |= {name: None for name in options if name not in extras}
+    expected = values_and_gradients(inputs, **options, implementation="scan")
+    actual = values_and_gradients(inputs, **options, implementation="auto")
+    assert_close(actual, expected, 1e-10)
+  inputs, options = jax.tree.map(
+    lambda array: array if array.dtype == bool else array.astype("float32"),
+    (inputs, options),
+  )
+  actual = values_and_gradients(inputs, **options, implementation="auto")
+  assert actual[0][0].dtype == "float32"
+  assert_close(actual, expected, 1e-6)
 
 
 def test_value_without_gradient_is_the_same() -> None:
   inputs, extras = make_inputs(2, 5, 3, 4, "float32")
-  expected, _ = values_and_gradients(inputs, **extras, implementation="hoisted")
-  assert_close(lstm.lstm(*inputs, **extras), expected, 1e-6)
+  expected = run(*inputs, **extras, implementation="scan")
+  assert_close(run(*inputs, **extras), expected, 1e-6)
 
 
 def test_gradients_equal_finite_differences() -> None:
   with jax.enable_x64(True):
-    inputs, extras = make_inputs(2, 4, 2, 3, "float64")
+    inputs, extras = make_inputs(2, 3, 2, 2, "float64")
 
+    @jax.jit
     def loss(inputs: tuple, masks: jax.Array) -> jax.Array:
       return weigh(
         lstm.lstm(*inputs, reset=extras["reset"], output_masks=masks)
@@ -133,8 +143,7 @@ def from_torch(model: Any, read: Callable[[Any], Any]) -> tuple:
   return kernels[0], biases[0], params
 
 
-@pytest.mark.parametrize("implementation", ["scan", "hoisted"])
-def test_equals_torch(implementation: str) -> None:
+def test_equals_torch() -> None:
   torch = pytest.importorskip("torch")
   torch.manual_seed(0)
   model = torch.nn.LSTM(5, 6, num_layers=3)
@@ -152,18 +161,15 @@ def test_equals_torch(implementation: str) -> None:
   ) -> Any:
     kernel, bias, params = weights
     gates_in = lstm.input_gates(inputs, kernel, bias)
-    outputs, carry = lstm.lstm(
-      params, gates_in, lstm.LSTMCarry(h, c), implementation=implementation
-    )
+    outputs, carry = lstm.lstm(params, gates_in, lstm.LSTMCarry(h, c))
     results = (outputs, *carry)
     pairs = zip(results, factors, strict=True)
     return sum((r * f.numpy()).sum() for r, f in pairs), results
 
   arrays = [jnp.asarray(leaf.detach().numpy()) for leaf in leaves]
   weights = jax.tree.map(jnp.asarray, from_torch(model, lambda t: t.detach()))
-  gradients, actual = jax.grad(loss, (0, 1, 2, 3), has_aux=True)(
-    weights, *arrays
-  )
+  step = jax.jit(jax.grad(loss, (0, 1, 2, 3), has_aux=True))
+  gradients, actual = step(weights, *arrays)
   expected = tuple(result.detach().numpy() for result in results)
   assert_close(actual, expected, 1e-6)
   expected = (
@@ -173,7 +179,7 @@ def test_equals_torch(implementation: str) -> None:
   assert_close(gradients, expected, 2e-6)
 
 
-def test_embedding_gates_equal_projected_embeddings() -> None:
+def test_gates_of_tokens_and_inputs_equal_projected_embeddings() -> None:
   with jax.enable_x64(True):
     rng = np.random.default_rng(0)
     weights = tuple(
@@ -188,14 +194,17 @@ def test_embedding_gates_equal_projected_embeddings() -> None:
       embedding, kernel, bias = weights
       return embedding[tokens] @ kernel + bias[None, None]
 
-    for call in (lambda f: f, lambda f: jax.grad(lambda w: weigh(f(w)))):
-      assert_close(call(looked_up)(weights), call(projected)(weights), 1e-12)
-
-    def gates(weights: tuple) -> jax.Array:
+    def multiplied(weights: tuple) -> jax.Array:
       embedding, kernel, bias = weights
       return lstm.input_gates(embedding[tokens], kernel, bias)
 
-    assert_close(gates(weights), projected(weights), 1e-12)
+    @functools.partial(jax.jit, static_argnums=0)
+    def both(gates: Callable, weights: tuple) -> tuple:
+      return gates(weights), jax.grad(lambda w: weigh(gates(w)))(weights)
+
+    expected = both(projected, weights)
+    assert_close(both(looked_up, weights), expected, 1e-12)
+    assert_close(both(multiplied, weights), expected, 1e-12)
 
 
 def test_bfloat16_stays_close_to_float32() -> None:
@@ -212,28 +221,26 @@ def test_bfloat16_stays_close_to_float32() -> None:
   assert_close(actual, expected, 1e-2)
 
 
-@pytest.mark.parametrize("implementation", ["scan", "hoisted"])
-def test_windows_in_a_row_equal_one_long_window(implementation: str) -> None:
-  (params, gates_in, carry), extras = make_inputs(2, 9, 3, 4, "float32")
-  run = functools.partial(lstm.lstm, params, implementation=implementation)
+def test_windows_in_a_row_equal_one_long_window() -> None:
+  (params, gates_in, carry), extras = make_inputs(2, 8, 3, 4, "float32")
   reset = extras["reset"]
-  expected = run(gates_in, carry, reset=reset)
-  first, between = run(gates_in[:4], carry, reset=reset[:4])
-  second, last = run(gates_in[4:], between, reset=reset[4:])
-  actual = (jnp.concatenate((first, second)), last)
-  assert_close(actual, expected, 1e-6)
+  expected = run(params, gates_in, carry, reset=reset)
+  first, between = run(params, gates_in[:4], carry, reset=reset[:4])
+  second, last = run(params, gates_in[4:], between, reset=reset[4:])
+  assert_close((jnp.concatenate((first, second)), last), expected, 1e-6)
 
 
 @pytest.mark.parametrize("implementation", ["scan", "hoisted"])
 def test_reset_equals_starting_anew(implementation: str) -> None:
-  (params, gates_in, carry), _ = make_inputs(2, 9, 3, 4, "float32")
-  run = functools.partial(lstm.lstm, params, implementation=implementation)
+  (params, gates_in, carry), _ = make_inputs(2, 8, 3, 4, "float32")
   carry = jax.tree.map(lambda state: jnp.full_like(state, jnp.nan), carry)
-  reset = jnp.zeros((9, 3), bool).at[5].set(True)
-  outputs, last = run(gates_in, carry, reset=reset)
-  assert jnp.isnan(outputs[:5]).all()  # what came before is forgotten
-  anew = run(gates_in[5:], lstm.initial_carry(2, 3, 4))
-  assert_close((outputs[5:], last), anew, 1e-6)
+  reset = jnp.zeros((8, 3), bool).at[4].set(True)
+  outputs, last = run(
+    params, gates_in, carry, reset=reset, implementation=implementation
+  )
+  assert jnp.isnan(outputs[:4]).all()  # the state of before is not a number
+  anew = run(params, gates_in[4:], lstm.initial_carry(2, 3, 4))
+  assert_close((outputs[4:], last), anew, 1e-6)
 
 
 def test_wrong_arguments_are_named() -> None:

@@ -1,0 +1,117 @@
+"""Sampling from a network: primers, addresses, agreement with a plain loop."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from musegen_jax.data.codecs import codec as codec_lib
+from musegen_jax.models import language_model, ngram
+from musegen_jax.sampling import decode, markov
+from musegen_jax.sampling import grammar as grammar_lib
+from musegen_jax.sampling.strategies import Strategy
+
+CODEC = codec_lib.load("performance")
+MODEL = language_model.LanguageModel(CODEC.vocab_size, 6, 8, 2)
+NONE = np.zeros(0, np.int16)
+
+
+@pytest.fixture(scope="module")
+def params() -> dict:
+  tokens = jnp.zeros((1, 1), jnp.int32)
+  carry = MODEL.zero_carry(1)
+  return MODEL.init(jax.random.key(0), tokens, carry)["params"]
+
+
+def sample(
+  params: dict,
+  indices: list[int],
+  primers: list[np.ndarray] | None = None,
+  seconds: float = 2.0,
+  seed: int = 0,
+  strategy: Strategy | None = None,
+) -> list[np.ndarray]:
+  return decode.sample(
+    language_model.step_params(params, "float32"),
+    MODEL,
+    CODEC,
+    indices=np.array(indices),
+    primers=primers or [NONE] * len(indices),
+    seconds=seconds,
+    strategy=strategy or Strategy(),
+    seed=seed,
+  )
+
+
+def test_a_piece_depends_on_its_number_and_the_seed_alone(params: dict) -> None:
+  together = sample(params, [0, 1, 2, 17])
+  elsewhere = sample(params, [17, 5, 6, 1])
+  np.testing.assert_array_equal(together[3], elsewhere[0])
+  np.testing.assert_array_equal(together[1], elsewhere[3])
+  assert not np.array_equal(together[0], together[1])
+  other = sample(params, [0, 1, 2, 17], seed=1)
+  assert not np.array_equal(together[0], other[0])
+
+
+def test_greedy_tokens_are_those_of_a_plain_loop(params: dict) -> None:
+  greedy = Strategy(temperature=0)
+  [said] = sample(params, [0], seconds=1.0, strategy=greedy)
+  tables = grammar_lib.tables(CODEC)
+  limits = decode.make_limits(CODEC, [NONE], 1.0)
+  state, tokens = grammar_lib.start(1), [CODEC.begin]
+  for position in range(len(said)):
+    logits, _, _ = MODEL.apply(
+      {"params": params}, np.array([tokens]), MODEL.zero_carry(1)
+    )
+    left = limits.tokens - position
+    mask = grammar_lib.allowed(tables, state, limits.steps, left)
+    token = jnp.where(mask, logits[:, -1], -jnp.inf).argmax(-1)
+    state = grammar_lib.advance(tables, state, token)
+    tokens.append(int(token[0]))
+  assert tokens[1:] == said.tolist()
+
+
+def test_primer_is_kept_and_continued(params: dict) -> None:
+  primer = np.array([376, 60, 64, 355, 188, 192], np.int16)
+  pieces = sample(params, [0, 1], [primer, NONE], seconds=3.0)
+  np.testing.assert_array_equal(pieces[0][: len(primer)], primer)
+  assert len(pieces[0]) > len(primer)
+  # The limit counts from the end of the primer, which lasts a second.
+  assert 1.0 < CODEC.duration_seconds(pieces[0]) <= 4.01
+  assert CODEC.duration_seconds(pieces[1]) <= 3.01
+
+
+def test_primer_longer_than_a_chunk(params: dict) -> None:
+  one = np.array([60, 256 + 9, 188, 256 + 9], np.int16)
+  primer = np.tile(one, decode.CHUNK // 2)
+  [piece] = sample(params, [0], [primer], seconds=1.0)
+  np.testing.assert_array_equal(piece[: len(primer)], primer)
+
+
+def test_ngram_goes_through_the_same_door() -> None:
+  tune = np.tile(np.array([60, 256 + 49, 188, 64, 256 + 49, 192]), 8)
+  pieces = [CODEC.framed(CODEC.transpose(tune, shift)) for shift in range(4)]
+  model = ngram.fit(pieces, CODEC.vocab_size, CODEC.predictable, 6)
+
+  def draw(indices: list[int], primers: list[np.ndarray]) -> list[np.ndarray]:
+    return markov.sample(
+      model,
+      6,
+      CODEC,
+      indices=np.array(indices),
+      primers=primers,
+      seconds=4.0,
+      strategy=Strategy(temperature=0.5),
+      seed=0,
+    )
+
+  a = draw([0, 1, 2], [NONE, NONE, tune[:6].astype(np.int16)])
+  b = draw([2, 9, 1], [tune[:6].astype(np.int16), NONE, NONE])
+  np.testing.assert_array_equal(a[2], b[0])
+  np.testing.assert_array_equal(a[1], b[2])
+  np.testing.assert_array_equal(a[2][:6], tune[:6])
+  for tokens in a:
+    piece = CODEC.decode(tokens)
+    # It has learned thirds, half a second each.
+    assert set(np.diff(piece.notes["pitch"].astype(int))) <= {-4, 4, 0}
+    assert set(piece.notes["duration_ticks"].tolist()) == {500}
