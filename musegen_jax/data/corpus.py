@@ -60,7 +60,7 @@ def encode_split(
   is left.
   """
   pieces, rows, skipped = [], [], collections.Counter()
-  chosen = [row for row in dataset.rows if row["split"] == split]
+  chosen = dataset.split(split)
   for row in tqdm.tqdm(chosen, f"encode {split}", unit=" pieces", delay=2):
     try:
       tokens = codec.encode(dataset.load(row), stretch)

@@ -1,14 +1,16 @@
-"""MIDI files to pieces by the optional package symusic, about 50 times faster.
+"""MIDI files to pieces by the optional package symusic, many times faster.
 
 Same signature, notes, repairs and rejections as `midi.read_midi`: both read the
-tracks that `smf` has mended, and `song` cleans what they read. Differences that
-remain, none of them in the notes:
+tracks that `smf` has mended, and `song` cleans what they read. symusic keeps
+the program of a note's end and hides channels; tracks where a program changes
+after the first note are therefore paired from their bytes. What remains:
 
 * counts lack `hanging`, `orphan_off` and `overlapping` in most tracks: symusic
   pairs notes itself and tells of none of them.
-* symusic keeps the program at a note's end and hides channels. Tracks where
-  that matters (several channels or programs) are paired from their bytes.
-* a track of more than 2**32 ticks wraps round in symusic.
+* `repairs` may be shorter where mido refuses a track that symusic reads (a
+  sysex of over a million bytes).
+* a track of more than 2**32 ticks wraps round in symusic; where no negative
+  time betrays it, such a file is not rejected as `too_long`.
 """
 
 from typing import Any
