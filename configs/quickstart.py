@@ -20,9 +20,9 @@ def get_config() -> config.Config:
   study.model.dropout = 0.3
   study.optimizer.learning_rate = 4e-3
   study.optimizer.warmup_steps = 50
-  study.train.steps = 1000
+  study.train.steps = 700
   study.train.batch_size = 32
   study.train.window = 128
-  study.train.evaluate_every = 200
-  study.train.checkpoint_every = 200
+  study.train.evaluate_every = 100
+  study.train.checkpoint_every = 100
   return study

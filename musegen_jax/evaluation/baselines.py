@@ -11,7 +11,7 @@ from musegen_jax.data.corpus import Corpus
 from musegen_jax.evaluation.likelihood import Scores
 from musegen_jax.models import ngram
 
-MAX_ORDER = 10
+MAX_ORDER = 12
 # Histories whose full distributions are held at once.
 ACCURACY_BATCH = 1024
 
@@ -94,12 +94,18 @@ def fit(
   if semitones:
     variants[f", transposed ±{semitones}"] = augmented(train, codec, semitones)
   best, best_nll, unigram = None, np.inf, None
-  for suffix, pieces in variants.items():
-    model = ngram.fit(pieces, codec.vocab_size, codec.predictable, MAX_ORDER)
-    unigram = unigram or Baseline("unigram", model, 1)
-    for order in range(2, MAX_ORDER + 1):
-      candidate = Baseline(f"{order}-gram Kneser-Ney{suffix}", model, order)
-      total = nll(candidate, valid).sum()
-      if total < best_nll:
-        best, best_nll = candidate, total
+  bar = tqdm.tqdm(
+    total=len(variants) * MAX_ORDER, desc="fit n-grams", unit=" orders", delay=2
+  )
+  with bar:
+    for suffix, pieces in variants.items():
+      model = ngram.fit(pieces, codec.vocab_size, codec.predictable, MAX_ORDER)
+      unigram = unigram or Baseline("unigram", model, 1)
+      bar.update()
+      for order in range(2, MAX_ORDER + 1):
+        candidate = Baseline(f"{order}-gram Kneser-Ney{suffix}", model, order)
+        total = nll(candidate, valid).sum()
+        if total < best_nll:
+          best, best_nll = candidate, total
+        bar.update()
   return unigram, best

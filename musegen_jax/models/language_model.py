@@ -90,11 +90,11 @@ class LanguageModel(nn.Module):
     head_bias = self.param(
       "head_bias", nn.initializers.zeros, (self.vocab_size,)
     )
-    embedding, kernel, bias, stacked, head = jax.tree.map(
-      lambda array: array.astype(dtype),
-      (embedding, kernel, bias, stacked, head),
+    # The embedding's dtype is that of the core, which casts the weights in its
+    # products and so sums their gradients in float32.
+    gates_in = lstm.embedding_gates(
+      embedding.astype(dtype), kernel, bias, tokens.T
     )
-    gates_in = lstm.embedding_gates(embedding, kernel, bias, tokens.T)
     outputs, carry = lstm.lstm(
       stacked,
       gates_in,
@@ -103,7 +103,9 @@ class LanguageModel(nn.Module):
       output_masks=output_masks,
     )
     flat = outputs.reshape(-1, self.hidden_size)
-    logits = jnp.dot(flat, head, preferred_element_type=jnp.float32)
+    logits = jnp.dot(
+      flat, head.astype(dtype), preferred_element_type=jnp.float32
+    )
     logits = logits + head_bias[None, :]
     logits = logits.reshape(*outputs.shape[:2], self.vocab_size)
     activations = {"lstm/output": outputs.swapaxes(0, 1)}
