@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
-from absl import app, logging
+from absl import app, flags, logging
 
 
 class UserError(Exception):
@@ -14,12 +14,17 @@ class UserError(Exception):
   """
 
 
-def run(main: Callable[[list[str]], Any]) -> None:
+def run(
+  main: Callable[[list[str]], Any],
+  define_flags: Callable[[], None] = lambda: None,
+) -> None:
   """Runs an absl `main`, turning what a user can cause into one line.
 
-  `UserError` and operating-system errors (a full disk, a missing right) are
-  printed to stderr and end the process with status 1; anything else is a bug
-  and keeps its traceback.
+  `UserError`, flags that do not exist or do not fit, and operating-system
+  errors (a full disk, a missing right) are printed to stderr and end the
+  process with status 1; anything else is a bug and keeps its traceback.
+  `define_flags` is for flags whose very definition reads the command line, as
+  that of a config file with overrides does.
   """
 
   def guarded(argv: list[str]) -> Any:
@@ -28,11 +33,31 @@ def run(main: Callable[[list[str]], Any]) -> None:
     try:
       return main(argv)
     except (UserError, OSError) as error:
-      message = " ".join(str(error).split())
-      print(f"error: {message}", file=sys.stderr)
-      sys.exit(1)
+      # Half-finished reads of a damaged checkpoint complain when collected.
+      sys.unraisablehook = lambda unraisable: None
+      _fail(str(error))
     except KeyboardInterrupt:
-      print("error: interrupted", file=sys.stderr)
-      sys.exit(130)
+      _fail("interrupted", status=130)
 
-  app.run(guarded)
+  def parse(argv: list[str]) -> list[str]:
+    return _guard_flags(lambda: flags.FLAGS(argv))
+
+  _guard_flags(define_flags)
+  app.run(guarded, flags_parser=parse)
+
+
+def _guard_flags(read: Callable[[], Any]) -> Any:
+  try:
+    return read()
+  except (AttributeError, KeyError, TypeError) as error:
+    # What ml_collections raises for a config field that does not exist.
+    message = str(error).strip("\"'")
+    _fail(f"{message}; the fields stand in musegen_jax/config.py")
+  except flags.Error as error:
+    program = sys.argv[0].rsplit("/", 1)[-1]
+    _fail(f"{error}; {program} --help lists the flags")
+
+
+def _fail(message: str, status: int = 1) -> NoReturn:
+  print(f"error: {' '.join(message.split())}", file=sys.stderr)
+  sys.exit(status)

@@ -9,11 +9,6 @@ from ml_collections import config_flags
 from musegen_jax import errors
 from musegen_jax.training import parallel, run
 
-_CONFIG = config_flags.DEFINE_config_file(
-  "config",
-  "configs/lstm.py",
-  "Study to run; its fields are overridden by --config.train.steps=100.",
-)
 _WORKDIR = flags.DEFINE_string(
   "workdir", None, "Folder of the run; the same command goes on from there."
 )
@@ -33,6 +28,16 @@ _PROCESS_ID = flags.DEFINE_integer(
 )
 
 
+def define_flags() -> None:
+  """Declares --config, which reads the command line for its overrides."""
+  config_flags.DEFINE_config_file(
+    "config",
+    "configs/lstm.py",
+    "Study to run; its fields are overridden by --config.train.steps=100.",
+  )
+  flags.mark_flag_as_required("workdir")
+
+
 def main(argv: list[str]) -> None:
   """Joins the other processes, if any, and trains."""
   if len(argv) > 1:
@@ -40,9 +45,8 @@ def main(argv: list[str]) -> None:
   parallel.initialize(
     _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
   )
-  run.train(_CONFIG.value, pathlib.Path(_WORKDIR.value), _INIT_FROM.value)
+  run.train(flags.FLAGS.config, pathlib.Path(_WORKDIR.value), _INIT_FROM.value)
 
 
 if __name__ == "__main__":
-  flags.mark_flag_as_required("workdir")
-  errors.run(main)
+  errors.run(main, define_flags)

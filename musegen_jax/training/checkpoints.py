@@ -118,7 +118,7 @@ def restore(manager: Manager, like: State) -> tuple[State, dict] | None:
 
 
 def _damaged(path: pathlib.Path, error: Exception) -> UserError:
-  reason = " ".join(str(error).split())[:200]
+  reason = " ".join(str(error).split()).split(". ")[0][:150]
   return UserError(
     f"checkpoint {path} cannot be read ({type(error).__name__}: {reason});"
     " remove it to go on from the one before"
