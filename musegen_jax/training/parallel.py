@@ -109,8 +109,10 @@ def spread(state: state_lib.State) -> state_lib.State:
   rows = own_rows(state.carry.h.shape[1])
   own = jax.tree.map(lambda a: np.asarray(a)[:, rows], state.carry)
   replicated = jax_utils.replicate(state.replace(carry=None))
-  sharded = jax.pmap(lambda carry: carry)(split_rows(own, axis=1))
-  return replicated.replace(carry=sharded)
+  whole = replicated.replace(carry=split_rows(own, axis=1))
+  # Through a pmap over the same axis, so that the first step meets arrays laid
+  # out as those that every step returns; else it would be compiled twice.
+  return jax.pmap(lambda state: state, axis_name=steps.AXIS)(whole)
 
 
 def collect(state: state_lib.State) -> state_lib.State:

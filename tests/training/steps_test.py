@@ -1,0 +1,94 @@
+"""The step alone: masks, dropout by row, one compilation, learning."""
+
+import jax
+import numpy as np
+import pytest
+
+from musegen_jax import config as config_lib
+from musegen_jax.models import language_model
+from musegen_jax.training import optimizer, parallel, state, steps
+
+MODEL = language_model.LanguageModel(7, 6, 8, 2)
+
+
+def make_step(dropout: float = 0.0) -> tuple:
+  settings = config_lib.Optimizer(learning_rate=0.02, warmup_steps=0)
+  params = jax.device_get(state.init_params(MODEL, 0))
+  tx = optimizer.make(settings, 1000, params)
+  begun = parallel.spread(state.init(MODEL, tx, 4, params))
+  step_fn = parallel.pmap_step(
+    model=MODEL, tx=tx, seed=0, dropout=dropout, accumulate=1
+  )
+  return begun, step_fn
+
+
+def make_batch(seed: int) -> dict[str, np.ndarray]:
+  rng = np.random.default_rng(seed)
+  tokens = (rng.integers(0, 7, (4, 1)) + np.arange(13)) % 7
+  return {
+    "inputs": tokens[:, :-1].astype(np.int32),
+    "targets": tokens[:, 1:].astype(np.int32),
+    "mask": np.ones((4, 12), np.float32),
+    "reset": np.zeros((4, 12), bool),
+  }
+
+
+def test_what_the_mask_hides_changes_nothing() -> None:
+  batch = make_batch(0)
+  batch["mask"][1, 4:] = 0
+  changed = batch | {"targets": batch["targets"].copy()}
+  changed["targets"][1, 4:] = 0
+  results = []
+  for each in (batch, changed):
+    begun, step_fn = make_step()
+    after, metrics = step_fn(begun, parallel.split_rows(each))
+    results.append((parallel.first(after.params), parallel.first(metrics)))
+  for a, b in zip(*map(jax.tree.leaves, results), strict=True):
+    np.testing.assert_array_equal(a, b)
+
+
+def test_loss_is_the_mean_over_unmasked_tokens() -> None:
+  batch = make_batch(0)
+  batch["mask"][0, 1:] = 0
+  begun, step_fn = make_step()
+  params = parallel.first(begun.params)
+  logits, _, _ = MODEL.apply(
+    {"params": params}, batch["inputs"], MODEL.zero_carry(4)
+  )
+  log_probs = np.asarray(jax.nn.log_softmax(logits))
+  nll = -np.take_along_axis(log_probs, batch["targets"][..., None], 2)[..., 0]
+  expected = (nll * batch["mask"]).sum() / batch["mask"].sum()
+  _, metrics = step_fn(begun, parallel.split_rows(batch))
+  loss = parallel.first(metrics).compute()["loss"]
+  assert loss == pytest.approx(expected, rel=1e-5)
+
+
+def test_it_learns_and_is_traced_once(
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  traces = []
+  token_nll = steps.token_nll
+
+  def count(logits: jax.Array, targets: jax.Array) -> tuple:
+    traces.append(logits.shape)
+    return token_nll(logits, targets)
+
+  monkeypatch.setattr(steps, "token_nll", count)
+  begun, step_fn = make_step(dropout=0.1)
+  losses, first_traces = [], 0
+  for number in range(120):
+    batch = parallel.split_rows(make_batch(number))
+    begun, metrics = step_fn(begun, batch)
+    losses.append(float(parallel.first(metrics).compute()["loss"]))
+    first_traces = first_traces or len(traces)
+  assert losses[-1] < 0.5 < 1.5 < losses[0]
+  assert len(traces) == first_traces > 0
+
+
+def test_dropout_is_addressed_by_row() -> None:
+  key = jax.random.key(3)
+  whole = steps.dropout_masks(key, np.arange(6), 5, MODEL, 0.4)
+  part = steps.dropout_masks(key, np.array([2, 5]), 5, MODEL, 0.4)
+  np.testing.assert_array_equal(part, whole[:, :, [2, 5]])
+  assert set(np.unique(whole).tolist()) == {0.0, np.float32(1 / 0.6)}
+  assert 0.3 < (np.asarray(whole) == 0).mean() < 0.5
