@@ -51,6 +51,6 @@ def test_frozen_parameters_have_no_update_and_no_state() -> None:
   ("pattern", "says"), [("nothing", "matches no"), (".", "matches every")]
 )
 def test_patterns_that_freeze_nothing_or_all(pattern: str, says: str) -> None:
-  settings = config_lib.Optimizer(frozen=pattern)
+  settings = config_lib.Optimizer(warmup_steps=0, frozen=pattern)
   with pytest.raises(UserError, match=says):
     optimizer.make(settings, 10, PARAMS)
