@@ -19,6 +19,7 @@ _NUM = flags.DEFINE_integer("num", 16, "How many pieces.")
 _ONLY = flags.DEFINE_list("only", [], "Write only these pieces again: 17,31.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of all pieces.", lower_bound=0)
 _SECONDS = flags.DEFINE_float("seconds", 30.0, "Longest music of a piece.")
+_NOTE_SECONDS = flags.DEFINE_float("note_seconds", 5.0, "Longest note.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Pieces drawn together.")
 _TEMPERATURE = flags.DEFINE_float("temperature", 1.0, "0 is greedy.")
 _TOP_K = flags.DEFINE_integer("top_k", 0, "Most likely tokens kept; 0: all.")
@@ -46,6 +47,7 @@ def _settings() -> run.Settings:
     only=tuple(int(index) for index in _ONLY.value),
     seed=_SEED.value,
     seconds=_SECONDS.value,
+    note_seconds=_NOTE_SECONDS.value,
     batch_size=_BATCH_SIZE.value,
     primers=tuple(_PRIMER.value),
     strategy=Strategy(

@@ -133,6 +133,8 @@ def mend(smf: Smf, everything: bool = False) -> None:
 
   Raises MidiRejected for `bad_vlq`, `bad_status` and `bad_chunk_length`.
   """
+  if not everything and smf_scan.all_ordinary(smf.tracks):
+    return
   for index, track in enumerate(smf.tracks):
     last = smf_scan.last_suspect(track)
     if everything or (last >= 0 and not smf_scan.is_in_order(track, last)):

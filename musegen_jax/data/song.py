@@ -153,24 +153,22 @@ def to_reading(
     raise MidiRejected("too_many_notes", f"{count} notes")
   if not parts:
     raise MidiRejected("no_notes")
-  last_tick = max(
-    int((part.start_ticks + part.duration_ticks).max()) for part in parts
-  )
+  starts, durations = _joined_ticks(parts)
+  last_tick = int((starts + durations).max())
   changes = song.tempos + song.meters
   if max(last_tick, *(change[0] for change in changes), 0) > _LAST_TICK:
     raise MidiRejected("too_long", f"tick {last_tick}")
   tempos = [tempo for tempo in song.tempos if tempo[1]]
   if len(tempos) < len(song.tempos):
     repairs = repairs | {"tempo_zero"}
-  merged = _merge(parts, count)
-  if merged["start_tick"][0] < 0:
+  if starts.min() < 0:
     raise MidiRejected("too_long", "ticks beyond int32")
-  counts = song.counts
   if sustain:
-    _apply_pedals(merged, parts, last_tick)
+    _apply_pedals(starts, durations, parts, last_tick)
+  counts = song.counts
   piece = notes.Piece(
     ticks_per_beat,
-    _drop_zero_length(merged, counts),
+    _drop_zero_length(_merge(starts, durations, parts), durations, counts),
     np.array(_last_at_each_tick(tempos), notes.TEMPO),
     np.array(
       [(tick, *meter) for tick, meter in _last_at_each_tick(song.meters)],
@@ -191,49 +189,53 @@ def _last_at_each_tick(changes: list[tuple]) -> list[tuple]:
   return list(dict(sorted(changes, key=lambda change: change[0])).items())
 
 
-def _merge(parts: list[Part], count: int) -> np.ndarray:
-  """Joins parts to sorted notes; sorts the parts as they first sound."""
+def _joined_ticks(parts: list[Part]) -> tuple[np.ndarray, np.ndarray]:
+  """Sorts the parts as they first sound; their ticks (int64), end to end."""
   if len(parts) > 1:
     parts.sort(key=lambda part: int(part.start_ticks.min()))
-  merged = np.zeros(count, notes.NOTE)
+  return (
+    np.concatenate([part.start_ticks for part in parts], dtype=np.int64),
+    np.concatenate([part.duration_ticks for part in parts], dtype=np.int64),
+  )
+
+
+def _merge(
+  starts: np.ndarray, durations: np.ndarray, parts: list[Part]
+) -> np.ndarray:
+  merged = np.zeros(len(starts), notes.NOTE)
+  merged["start_tick"] = starts
+  merged["duration_ticks"] = durations
+  pitches = np.concatenate([part.pitch for part in parts])
+  merged["pitch"] = pitches
+  merged["velocity"] = np.concatenate([part.velocity for part in parts])
   end = 0
   for track, part in enumerate(parts):
-    start, end = end, end + len(part.start_ticks)
-    rows = merged[start:end]
-    rows["start_tick"] = part.start_ticks
-    rows["duration_ticks"] = part.duration_ticks
-    rows["pitch"] = part.pitch
-    rows["velocity"] = part.velocity
-    rows["program"] = part.program
+    rows = slice(end, end := end + len(part.start_ticks))
+    merged["program"][rows] = part.program
     if part.is_drum:
-      rows["is_drum"] = True
+      merged["is_drum"][rows] = True
     if track:
-      rows["track"] = track
-  return _sort(merged)
-
-
-def _sort(merged: np.ndarray) -> np.ndarray:
-  # The order of notes.sort: durations grow already where the keys are equal.
-  keys = merged["start_tick"].astype(np.int64) << 7
-  keys |= merged["pitch"]
-  keys <<= 16
-  keys |= merged["track"]
+      merged["track"][rows] = track
+  # The order of notes.sort: the stable sort leaves tracks and durations, which
+  # grow already where the keys are equal. `take` is ten times indexing.
+  keys = starts << 7 | pitches
   if (keys[1:] >= keys[:-1]).all():
     return merged
-  return merged[np.argsort(keys, kind="stable")]
+  return merged.take(np.argsort(keys, kind="stable"))
 
 
 def _drop_zero_length(
-  merged: np.ndarray, counts: collections.Counter
+  merged: np.ndarray, durations: np.ndarray, counts: collections.Counter
 ) -> np.ndarray:
-  if merged["duration_ticks"].min() > 0:
+  shortest = durations.min()
+  if shortest > 0:
     return merged
-  if merged["duration_ticks"].min() < 0:
+  if shortest < 0:
     raise MidiRejected("too_long", "ticks beyond int32")
   empty = merged["duration_ticks"] < 1
   counts["zero_length"] += int(np.count_nonzero(empty))
   merged["duration_ticks"][empty & merged["is_drum"]] = 1
-  kept = merged[merged["duration_ticks"] > 0]
+  kept = merged.take(np.flatnonzero(merged["duration_ticks"]))
   if not len(kept):
     raise MidiRejected("no_notes", "none has a length")
   # A part may now sound later than another: number the parts anew.
@@ -242,35 +244,48 @@ def _drop_zero_length(
   )
   order = np.lexsort((tracks, kept["start_tick"][first]))
   kept["track"] = np.argsort(order)[inverse]
-  return _sort(kept)
+  return notes.sort(kept) if (np.diff(order) < 0).any() else kept
 
 
 def _apply_pedals(
-  merged: np.ndarray, parts: list[Part], last_tick: int
+  starts: np.ndarray,
+  durations: np.ndarray,
+  parts: list[Part],
+  last_tick: int,
 ) -> None:
-  for track, part in enumerate(parts):
+  end = 0
+  for part in parts:
+    rows = slice(end, end := end + len(part.start_ticks))
     if part.is_drum or part.pedal_ticks is None or not len(part.pedal_ticks):
       continue
-    mine = np.flatnonzero(merged["track"] == track)
-    merged["duration_ticks"][mine] = pedalled_durations(
-      merged[mine], part.pedal_ticks, part.pedal_values, last_tick
+    # The notes of a byte-read part stand in the order of their ends.
+    order = np.argsort(starts[rows], kind="stable")
+    durations[rows][order] = pedalled_durations(
+      starts[rows][order],
+      durations[rows][order],
+      part.pitch[order],
+      part.pedal_ticks,
+      part.pedal_values,
+      last_tick,
     )
 
 
 def pedalled_durations(
-  part: np.ndarray,
+  starts: np.ndarray,
+  durations: np.ndarray,
+  pitches: np.ndarray,
   pedal_ticks: np.ndarray,
   pedal_values: np.ndarray,
   last_tick: int,
 ) -> np.ndarray:
-  """Ticks [N] that the notes [N] of one part sound under the sustain pedal.
+  """Ticks [N] that notes [N], sorted by start, sound under the sustain pedal.
 
   A note whose pitch is struck again under the pedal ends there; one that ends
   under the pedal sounds on until the pedal goes up, or until `last_tick` where
   it never does. Values of 64 and more are down. At equal ticks the pedal moves
   first (note_seq, sequences_lib.apply_sustain_control_changes).
   """
-  starts, ends = part["start_tick"].astype(np.int64), notes.end_ticks(part)
+  ends = starts + durations
   down = pedal_values >= 64
   down_after = np.concatenate([[False], down])
 
@@ -281,14 +296,14 @@ def pedalled_durations(
   lift = lifts[np.searchsorted(lifts[:-1], ends, side="right")]
 
   # Keys grow along `order`, so the next strike is the least of the later ones.
-  keys = part["pitch"].astype(np.int64) << 40 | starts
-  order = np.argsort(part["pitch"], kind="stable")
+  keys = pitches.astype(np.int64) << 40 | starts
+  order = np.argsort(pitches, kind="stable")
   strikes = np.where(is_down(starts), keys, np.iinfo(np.int64).max)[order]
   later = np.append(strikes[1:], np.iinfo(np.int64).max)
   later = np.minimum.accumulate(later[::-1])[::-1]
   again = np.empty_like(later)
   again[order] = np.where(
-    later >> 40 == part["pitch"][order], later & (_NEVER - 1), _NEVER
+    later >> 40 == pitches[order], later & (_NEVER - 1), _NEVER
   )
   released = np.where(is_down(ends), np.minimum(lift, again), ends)
   return np.where(again <= ends, again, released) - starts

@@ -44,10 +44,17 @@ class DecodeState:
 
 @flax.struct.dataclass
 class Limits:
-  """Where pieces must end; [B] int32 each."""
+  """Where pieces and notes must end.
+
+  Attributes:
+    steps: [B] int32, time of a piece.
+    tokens: [B] int32, tokens of a piece.
+    note_steps: int32, time of a note.
+  """
 
   steps: jax.Array
   tokens: jax.Array
+  note_steps: jax.Array
 
 
 def choose(
@@ -77,7 +84,7 @@ def choose(
     tokens [B] int32 (the end token for rows that are done) and the new state.
   """
   mask = grammar_lib.allowed(
-    tables, state, limits.steps, limits.tokens - position
+    tables, state, limits.steps, limits.tokens - position, limits.note_steps
   )
   tokens = strategy(jnp.where(mask, logits, NEVER), uniforms)
   tokens = jnp.where(forced >= 0, forced, tokens)
@@ -126,16 +133,20 @@ def _uniforms(
 
 
 def make_limits(
-  codec: Codec, primers: Sequence[np.ndarray], seconds: float
+  codec: Codec,
+  primers: Sequence[np.ndarray],
+  seconds: float,
+  note_seconds: float,
 ) -> Limits:
   """Limits of pieces that continue primers (token arrays, may be empty) for
-  `seconds` more."""
+  `seconds` more, with notes of at most `note_seconds`."""
   new_steps = max(1, round(seconds / codec.seconds_per_step))
   new_tokens = max(MIN_TOKENS, round(seconds * MAX_TOKENS_PER_SECOND))
   steps = [codec.grammar.steps[primer].sum() for primer in primers]
   return Limits(
     steps=jnp.array(steps, jnp.int32) + new_steps,
     tokens=jnp.array([len(p) for p in primers], jnp.int32) + new_tokens,
+    note_steps=jnp.int32(max(1, round(note_seconds / codec.seconds_per_step))),
   )
 
 
@@ -181,6 +192,7 @@ def sample(
   indices: np.ndarray,
   primers: Sequence[np.ndarray],
   seconds: float,
+  note_seconds: float,
   strategy: Strategy,
   seed: int,
 ) -> list[np.ndarray]:
@@ -194,6 +206,7 @@ def sample(
       randomness, so that a piece depends on nothing else in the batch.
     primers: B token arrays (no begin, no end) that the pieces begin with.
     seconds: at most this much music after the primer.
+    note_seconds: longest note.
     strategy: how tokens are drawn.
     seed: of all pieces.
 
@@ -202,7 +215,7 @@ def sample(
   """
   batch = len(indices)
   tables = grammar_lib.tables(codec)
-  limits = make_limits(codec, primers, seconds)
+  limits = make_limits(codec, primers, seconds, note_seconds)
   state = DecodeState(
     token=jnp.full(batch, codec.begin, jnp.int32),
     position=jnp.zeros((), jnp.int32),

@@ -1,8 +1,8 @@
 """Keeps sampled tokens well-formed, by the codec's table of what tokens do.
 
-The promise: every piece has a note, every note ends and lasts a step, every
-piece ends within its token and time limits. Letters: B rows, V vocabulary,
-P = 128 pitches.
+The promise: every piece has a note, every note ends, lasts a step and no longer
+than the limit, every piece ends within its token and time limits. Letters: B
+rows, V vocabulary, P = 128 pitches.
 """
 
 import flax.struct
@@ -112,7 +112,11 @@ def advance(tables: Tables, state: State, tokens: jax.Array) -> State:
 
 
 def allowed(
-  tables: Tables, state: State, limit_steps: jax.Array, tokens_left: jax.Array
+  tables: Tables,
+  state: State,
+  limit_steps: jax.Array,
+  tokens_left: jax.Array,
+  note_steps: jax.Array,
 ) -> jax.Array:
   """Which tokens may come next: bool [B, V], never all false.
 
@@ -121,6 +125,8 @@ def allowed(
     state: of the rows.
     limit_steps: [B] int32, no note begins and no time passes beyond.
     tokens_left: [B] int32, at least 4 for a row that has said nothing.
+    note_steps: int32, longest note; models forget to end one now and then,
+      and it would sound to the end of the piece.
   """
   steps = state.steps[:, None]
   sounding = state.opened_at >= 0
@@ -148,6 +154,8 @@ def allowed(
   passes &= (tables.closes == -1)[None, :]
   within = steps + tables.steps[None, :] <= limit_steps[:, None]
   leading = steps < (MAX_LEADING_STEPS if tables.monophonic else 0)
+  oldest = jnp.where(sounding, state.opened_at, steps).min(1, keepdims=True)
+  within &= steps + tables.steps[None, :] - oldest <= note_steps
   # While closing, time passes only where a note has not lasted a step yet.
   stuck = (sounding & ~closable).any(1)[:, None]
   shortest = (tables.steps == 1)[None, :]
@@ -159,6 +167,12 @@ def allowed(
   free = closes_pitch | closes_any | passes | modifies
   free |= can_open & ~closing
   free |= is_end & may_end
+  if not tables.monophonic:
+    # Were it not forced now, other notes would be said in its stead.
+    overdue = sounding & (steps - state.opened_at >= note_steps)
+    at = jnp.maximum(tables.closes, 0)
+    ends_overdue = closes_pitch & jnp.take(overdue, at, axis=1)
+    free = jnp.where(overdue.any(1)[:, None], ends_overdue, free)
   # A modifier was said: only its note may follow.
   mask = jnp.where(state.modified[:, None], can_open, free)
   return mask & tables.predictable[None, :]

@@ -33,6 +33,7 @@ def sample(
   indices: np.ndarray,
   primers: Sequence[np.ndarray],
   seconds: float,
+  note_seconds: float,
   strategy: Strategy,
   seed: int,
 ) -> list[np.ndarray]:
@@ -40,7 +41,7 @@ def sample(
   `decode.sample`."""
   batch = len(indices)
   tables = grammar_lib.tables(codec)
-  limits = decode.make_limits(codec, primers, seconds)
+  limits = decode.make_limits(codec, primers, seconds, note_seconds)
   width = max(order - 1, 1)
 
   def advance(

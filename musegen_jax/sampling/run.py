@@ -39,6 +39,7 @@ class Settings:
     only: numbers of the pieces to write; all where empty.
     seed: of all pieces.
     seconds: longest music after the primer.
+    note_seconds: longest note.
     batch_size: pieces sampled together; the same for bit-equal repeats.
     primers: MIDI files to continue, used in turn.
     strategy: how tokens are drawn.
@@ -49,6 +50,7 @@ class Settings:
   only: tuple[int, ...]
   seed: int
   seconds: float
+  note_seconds: float
   batch_size: int
   primers: tuple[str, ...]
   strategy: Strategy
@@ -57,7 +59,7 @@ class Settings:
   def check(self) -> None:
     """Raises UserError where a value has no meaning."""
     self.strategy.check()
-    for name in ("num", "batch_size", "seconds"):
+    for name in ("num", "batch_size", "seconds", "note_seconds"):
       if getattr(self, name) <= 0:
         raise UserError(f"--{name} must be above 0")
     for index in self.only:
@@ -179,6 +181,7 @@ def sample(
       indices=indices,
       primers=[primers[index % len(primers)] for index in indices],
       seconds=settings.seconds,
+      note_seconds=settings.note_seconds,
       strategy=settings.strategy,
       seed=settings.seed,
     )

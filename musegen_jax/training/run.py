@@ -24,6 +24,7 @@ from musegen_jax.training import writer as writer_lib
 
 # Length of the piece drawn at each evaluation for TensorBoard.
 PREVIEW_SECONDS = 15.0
+PREVIEW_NOTE_SECONDS = 5.0
 
 
 @contextlib.contextmanager
@@ -66,6 +67,7 @@ def preview(setup: setup_lib.Setup, params: dict, step: int) -> np.ndarray:
     indices=np.array([step]),
     primers=[np.zeros(0, np.int16)],
     seconds=PREVIEW_SECONDS,
+    note_seconds=PREVIEW_NOTE_SECONDS,
     strategy=strategies.Strategy(),
     seed=setup.config.train.seed,
   )[0]

@@ -8,11 +8,17 @@ import numpy as np
 import pytest
 
 from musegen_jax.data.codecs import codec as codec_lib
+from musegen_jax.data.codecs import melody, performance
 from musegen_jax.sampling import decode
 from musegen_jax.sampling import grammar as grammar_lib
 from musegen_jax.sampling.strategies import Strategy
 
 BATCH = 64
+NOTE_STEPS = 30
+TICKS_PER_STEP = {
+  "melody": melody.TICKS_PER_STEP,
+  "performance": performance.TICKS_PER_STEP,
+}
 STRATEGY = Strategy()
 choose = jax.jit(decode.choose, static_argnames="strategy")
 
@@ -25,6 +31,7 @@ def draw(
   limits = decode.Limits(
     steps=jnp.full(BATCH, limit_steps, jnp.int32),
     tokens=jnp.full(BATCH, limit_tokens, jnp.int32),
+    note_steps=jnp.int32(NOTE_STEPS),
   )
   step = functools.partial(choose, tables=tables, strategy=STRATEGY)
   state = grammar_lib.start(BATCH)
@@ -75,6 +82,9 @@ def test_pieces_are_whole(name: str, wish: str, limit_steps: int) -> None:
     piece = codec.decode(tokens)
     assert len(piece.notes) >= 1
     assert len(piece.notes) == codec.note_count(tokens)
+    longest = piece.notes["duration_ticks"].max() / TICKS_PER_STEP[name]
+    # One step more for a note that was begun as its piece ran out of tokens.
+    assert longest <= NOTE_STEPS + 1
     sounding = set()
     for token in tokens:
       if grammar.opens[token] >= 0:

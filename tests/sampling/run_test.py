@@ -41,6 +41,7 @@ def settings(**changes: object) -> run.Settings:
     "only": (),
     "seed": 0,
     "seconds": 2.0,
+    "note_seconds": 5.0,
     "batch_size": 4,
     "primers": (),
     "strategy": Strategy(),
