@@ -22,6 +22,43 @@ def steps_per_epoch(corpus: Corpus, batch_size: int, window: int) -> int:
   return max(1, len(corpus.tokens) // (batch_size * window))
 
 
+def _make_layout(
+  variants: Sequence[Corpus],
+  codec: Codec,
+  windows: int,
+  transpose_semitones: int,
+  seed: int,
+) -> Callable[[int], tuple]:
+  """Returns `layout(epoch)`: where each piece of the epoch's circle ends [P],
+  what to add to a position in it to find its token [P], its shift in semitones
+  [P], the circle's rotation, and the order of the windows."""
+  plain = variants[0]
+  bases = np.cumsum([0] + [len(corpus.tokens) for corpus in variants])
+  starts = np.stack(
+    [c.offsets[:-1] + b for c, b in zip(variants, bases, strict=False)]
+  )
+  lengths = np.stack([np.diff(corpus.offsets) for corpus in variants])
+  bounds = np.array(
+    [codec.shift_bounds(plain.piece(i)) for i in range(len(plain))]
+  )
+  low, high = np.clip(bounds, -transpose_semitones, transpose_semitones).T
+
+  @functools.lru_cache(maxsize=2)
+  def layout(epoch: int) -> tuple:
+    rng = np.random.default_rng((seed, epoch))
+    order = rng.permutation(len(plain))
+    variant = rng.integers(0, len(variants), len(plain))[order]
+    # A piece already outside its field has low > high and stays put.
+    shifts = rng.integers(np.minimum(low, 0), np.maximum(high, 0) + 1)[order]
+    ends = np.cumsum(lengths[variant, order])
+    begins = ends - lengths[variant, order]
+    rotation = rng.integers(0, ends[-1])
+    sources = starts[variant, order] - begins
+    return ends, sources, shifts, rotation, rng.permutation(windows)
+
+  return layout
+
+
 def make_batch_at(
   variants: Sequence[Corpus],
   codec: Codec,
@@ -57,29 +94,9 @@ def make_batch_at(
   plain = variants[0]
   epoch_steps = steps_per_epoch(plain, batch_size, window)
   flat = np.concatenate([corpus.tokens for corpus in variants])
-  bases = np.cumsum([0] + [len(corpus.tokens) for corpus in variants])
-  starts = np.stack(
-    [c.offsets[:-1] + b for c, b in zip(variants, bases, strict=False)]
+  layout = _make_layout(
+    variants, codec, epoch_steps * batch_size, transpose_semitones, seed
   )
-  lengths = np.stack([np.diff(corpus.offsets) for corpus in variants])
-  bounds = np.array(
-    [codec.shift_bounds(plain.piece(i)) for i in range(len(plain))]
-  )
-  low, high = np.clip(bounds, -transpose_semitones, transpose_semitones).T
-
-  @functools.lru_cache(maxsize=2)
-  def layout(epoch: int) -> tuple[np.ndarray, ...]:
-    rng = np.random.default_rng((seed, epoch))
-    order = rng.permutation(len(plain))
-    variant = rng.integers(0, len(variants), len(plain))[order]
-    # A piece already outside its field has low > high and stays put.
-    shifts = rng.integers(np.minimum(low, 0), np.maximum(high, 0) + 1)[order]
-    ends = np.cumsum(lengths[variant, order])
-    begins = ends - lengths[variant, order]
-    sources = starts[variant, order] - begins
-    rotation = rng.integers(0, ends[-1])
-    windows = rng.permutation(epoch_steps * batch_size)
-    return ends, sources, shifts, rotation, windows
 
   def batch_at(step: int) -> Batch:
     epoch, index = divmod(step, epoch_steps)

@@ -55,61 +55,48 @@ class LanguageModel(nn.Module):
       logits [B, T, V] float32, the state after the last step, and the
       activations by name.
     """
+    params = self._params()
     dtype = jnp.dtype(self.dtype)
-    gates = 4 * self.hidden_size
-    # Embeddings of unit scale: with smaller ones the gates hardly see the
-    # tokens at first, and training idles for its first hundred steps.
-    embedding = self.param(
-      "embedding",
-      nn.initializers.normal(1.0),
-      (self.vocab_size, self.embedding_size),
-    )
-    kernel = self.param(
-      "kernel", nn.initializers.lecun_normal(), (self.embedding_size, gates)
-    )
-    bias = self.param("bias", initializers.forget_bias, (gates,))
-    upper = self.layers - 1
-    stacked = {
-      "recurrent": self.param(
-        "recurrent",
-        initializers.orthogonal_layers,
-        (self.layers, self.hidden_size, gates),
-      ),
-      "input": self.param(
-        "input", initializers.lecun_layers, (upper, self.hidden_size, gates)
-      ),
-      "bias": self.param(
-        "input_bias", initializers.forget_bias, (upper, gates)
-      ),
-    }
-    head = self.param(
-      "head",
-      nn.initializers.glorot_uniform(),
-      (self.hidden_size, self.vocab_size),
-    )
-    head_bias = self.param(
-      "head_bias", nn.initializers.zeros, (self.vocab_size,)
-    )
     # The embedding's dtype is that of the core, which casts the weights in its
     # products and so sums their gradients in float32.
     gates_in = lstm.embedding_gates(
-      embedding.astype(dtype), kernel, bias, tokens.T
+      params["embedding"].astype(dtype),
+      params["kernel"],
+      params["bias"],
+      tokens.T,
     )
     outputs, carry = lstm.lstm(
-      stacked,
+      _stacked(params),
       gates_in,
       carry,
       reset=None if reset is None else reset.T,
       output_masks=output_masks,
     )
     flat = outputs.reshape(-1, self.hidden_size)
-    logits = jnp.dot(
-      flat, head.astype(dtype), preferred_element_type=jnp.float32
-    )
-    logits = logits + head_bias[None, :]
+    logits = _logits(flat, params["head"].astype(dtype), params["head_bias"])
     logits = logits.reshape(*outputs.shape[:2], self.vocab_size)
     activations = {"lstm/output": outputs.swapaxes(0, 1)}
     return logits.swapaxes(0, 1), carry, activations
+
+  def _params(self) -> dict[str, jax.Array]:
+    gates, upper = 4 * self.hidden_size, self.layers - 1
+    linen = nn.initializers
+    # Embeddings of unit scale: with smaller ones the gates hardly see the
+    # tokens at first, and training idles for its first hundred steps.
+    table = {
+      "embedding": (linen.normal(1.0), (self.vocab_size, self.embedding_size)),
+      "kernel": (linen.lecun_normal(), (self.embedding_size, gates)),
+      "bias": (initializers.forget_bias, (gates,)),
+      "recurrent": (
+        initializers.orthogonal_layers,
+        (self.layers, self.hidden_size, gates),
+      ),
+      "input": (initializers.lecun_layers, (upper, self.hidden_size, gates)),
+      "input_bias": (initializers.forget_bias, (upper, gates)),
+      "head": (linen.glorot_uniform(), (self.hidden_size, self.vocab_size)),
+      "head_bias": (linen.zeros, (self.vocab_size,)),
+    }
+    return {name: self.param(name, *how) for name, how in table.items()}
 
   def zero_carry(self, batch_size: int) -> lstm.LSTMCarry:
     """The empty state of `batch_size` rows."""
@@ -148,12 +135,7 @@ def step_params(params: dict[str, Any], dtype: str) -> StepParams:
   """Folds embedding and first projection into one table, once."""
   cast = jax.tree.map(lambda array: array.astype(dtype), params)
   table = cast["embedding"] @ cast["kernel"] + cast["bias"][None, :]
-  stacked = {
-    "recurrent": cast["recurrent"],
-    "input": cast["input"],
-    "bias": cast["input_bias"],
-  }
-  return StepParams(table, stacked, cast["head"], params["head_bias"])
+  return StepParams(table, _stacked(cast), cast["head"], params["head_bias"])
 
 
 def step(
@@ -163,5 +145,18 @@ def step(
   outputs, carry = lstm.lstm(
     params.stacked, params.table[tokens][None], carry, implementation="scan"
   )
-  logits = jnp.dot(outputs[0], params.head, preferred_element_type=jnp.float32)
-  return logits + params.head_bias[None, :], carry
+  return _logits(outputs[0], params.head, params.head_bias), carry
+
+
+def _stacked(params: dict[str, jax.Array]) -> dict[str, jax.Array]:
+  return {
+    "recurrent": params["recurrent"],
+    "input": params["input"],
+    "bias": params["input_bias"],
+  }
+
+
+def _logits(outputs: jax.Array, head: jax.Array, bias: jax.Array) -> jax.Array:
+  """[N, H] -> [N, V], summed in float32 whatever the dtype of the product."""
+  logits = jnp.dot(outputs, head, preferred_element_type=jnp.float32)
+  return logits + bias[None, :]

@@ -4,11 +4,14 @@ Letters: B rows of this device, T window, L layers, H LSTM units, A
 micro-batches, V vocabulary.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 import optax
 
 from musegen_jax.models.language_model import LanguageModel
+from musegen_jax.models.lstm import LSTMCarry
 from musegen_jax.training import state as state_lib
 from musegen_jax.training.metrics import TrainMetrics
 
@@ -41,6 +44,51 @@ def dropout_masks(
   return kept.astype(model.dtype) / (1 - rate)
 
 
+def _split(array: jax.Array, axis: int, parts: int) -> jax.Array:
+  """Micro-batches to the front: [..., B, ...] -> [A, ..., B / A, ...]."""
+  shape = array.shape
+  split = array.reshape(*shape[:axis], parts, -1, *shape[axis + 1 :])
+  return jnp.moveaxis(split, axis, 0)
+
+
+def _join(array: jax.Array, axis: int) -> jax.Array:
+  """The inverse of `_split`."""
+  array = jnp.moveaxis(array, 0, axis)
+  shape = array.shape
+  return array.reshape(*shape[:axis], -1, *shape[axis + 2 :])
+
+
+def _gradient_sum(
+  loss_sum: Callable[..., tuple],
+  params: state_lib.Params,
+  batch: dict[str, jax.Array],
+  carry: LSTMCarry,
+  accumulate: int,
+) -> tuple[state_lib.Params, jax.Array, jax.Array, LSTMCarry]:
+  """Adds up the gradients of `accumulate` micro-batches, one after another.
+
+  Returns:
+    The gradient of the summed loss, nll and correct [B, T], the new carry.
+  """
+
+  def micro_step(gradient: state_lib.Params, micro: tuple) -> tuple:
+    (_, outputs), more = jax.value_and_grad(loss_sum, has_aux=True)(
+      params, *micro
+    )
+    return jax.tree.map(jnp.add, gradient, more), outputs
+
+  micro_batches = (
+    jax.tree.map(lambda a: _split(a, 0, accumulate), batch),
+    jax.tree.map(lambda a: _split(a, 1, accumulate), carry),
+  )
+  zeros = jax.tree.map(jnp.zeros_like, params)
+  gradient, (nll, correct, carry) = jax.lax.scan(
+    micro_step, zeros, micro_batches
+  )
+  carry = jax.tree.map(lambda a: _join(a, 1), carry)
+  return gradient, _join(nll, 0), _join(correct, 0), carry
+
+
 def train_step(
   state: state_lib.State,
   batch: dict[str, jax.Array],
@@ -71,48 +119,25 @@ def train_step(
   first_row = jax.lax.axis_index(AXIS) * count
   batch = batch | {"row": first_row + jnp.arange(count)}
 
-  def loss_sum(params: dict, micro: dict, carry: tuple) -> tuple:
+  def loss_sum(
+    params: state_lib.Params, rows: dict[str, jax.Array], carry: LSTMCarry
+  ) -> tuple:
     masks = None
     if dropout:
-      masks = dropout_masks(key, micro["row"], window, model, dropout)
+      masks = dropout_masks(key, rows["row"], window, model, dropout)
     logits, carry, _ = model.apply(
       {"params": params},
-      micro["inputs"],
+      rows["inputs"],
       carry,
-      reset=micro["reset"],
+      reset=rows["reset"],
       output_masks=masks,
     )
-    nll, correct = token_nll(logits, micro["targets"])
-    return (nll * micro["mask"]).sum(), (nll, correct, carry)
+    nll, correct = token_nll(logits, rows["targets"])
+    return (nll * rows["mask"]).sum(), (nll, correct, carry)
 
-  def micro_step(gradient: dict, micro: tuple) -> tuple:
-    rows, carry = micro
-    (_, outputs), more = jax.value_and_grad(loss_sum, has_aux=True)(
-      state.params, rows, carry
-    )
-    return jax.tree.map(jnp.add, gradient, more), outputs
-
-  def split(array: jax.Array, axis: int) -> jax.Array:
-    """Micro-batches to the front: [..., B, ...] -> [A, ..., B / A, ...]."""
-    shape = array.shape
-    parts = (*shape[:axis], accumulate, -1, *shape[axis + 1 :])
-    return jnp.moveaxis(array.reshape(parts), axis, 0)
-
-  def join(array: jax.Array, axis: int) -> jax.Array:
-    array = jnp.moveaxis(array, 0, axis)
-    shape = array.shape
-    return array.reshape(*shape[:axis], -1, *shape[axis + 2 :])
-
-  micro_batches = (
-    jax.tree.map(lambda a: split(a, 0), batch),
-    jax.tree.map(lambda a: split(a, 1), state.carry),
+  gradient, nll, correct, carry = _gradient_sum(
+    loss_sum, state.params, batch, state.carry, accumulate
   )
-  zeros = jax.tree.map(jnp.zeros_like, state.params)
-  gradient, (nll, correct, carry) = jax.lax.scan(
-    micro_step, zeros, micro_batches
-  )
-  nll, correct = join(nll, 0), join(correct, 0)
-  carry = jax.tree.map(lambda a: join(a, 1), carry)
   gradient, weight = jax.lax.psum((gradient, batch["mask"].sum()), AXIS)
   gradient = jax.tree.map(lambda g: g / jnp.maximum(weight, 1), gradient)
   updates, opt_state = tx.update(gradient, state.opt_state, state.params)
