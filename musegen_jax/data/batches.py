@@ -48,8 +48,7 @@ def _make_layout(
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(len(plain))
     variant = rng.integers(0, len(variants), len(plain))[order]
-    # A piece already outside its field has low > high and stays put.
-    shifts = rng.integers(np.minimum(low, 0), np.maximum(high, 0) + 1)[order]
+    shifts = rng.integers(low, high + 1)[order]
     ends = np.cumsum(lengths[variant, order])
     begins = ends - lengths[variant, order]
     rotation = rng.integers(0, ends[-1])

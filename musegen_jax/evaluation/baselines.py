@@ -38,8 +38,7 @@ def augmented(corpus: Corpus, codec: Codec, semitones: int) -> list[np.ndarray]:
     tokens = corpus.piece(index)
     low, high = codec.shift_bounds(tokens)
     shifts = range(max(low, -semitones), min(high, semitones) + 1)
-    # A piece outside the codec's own range is used as it stands.
-    pieces += [codec.transpose(tokens, shift) for shift in shifts] or [tokens]
+    pieces += [codec.transpose(tokens, shift) for shift in shifts]
   return pieces
 
 
