@@ -2,12 +2,11 @@
 --num=16 --output_dir=samples`."""
 
 import pathlib
-import sys
 
 from absl import app, flags
 
 from musegen_jax import errors
-from musegen_jax.sampling import audio, run
+from musegen_jax.sampling import audio, decode, run
 from musegen_jax.sampling.strategies import Strategy
 from musegen_jax.training import checkpoints
 
@@ -16,9 +15,12 @@ _CHECKPOINT = flags.DEFINE_string(
 )
 _OUTPUT_DIR = flags.DEFINE_string("output_dir", None, "Folder for the MIDI.")
 _NUM = flags.DEFINE_integer("num", 16, "How many pieces.")
-_ONLY = flags.DEFINE_list("only", [], "Write only these pieces again: 17,31.")
+_ONLY = flags.DEFINE_multi_integer("only", [], "Write this piece alone again.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of all pieces.", lower_bound=0)
 _SECONDS = flags.DEFINE_float("seconds", 30.0, "Longest music of a piece.")
+_MIN_SECONDS = flags.DEFINE_float(
+  "min_seconds", 5.0, "Least music of a piece, where --seconds is more."
+)
 _NOTE_SECONDS = flags.DEFINE_float("note_seconds", 5.0, "Longest note.")
 _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Pieces drawn together.")
 _TEMPERATURE = flags.DEFINE_float("temperature", 1.0, "0 is greedy.")
@@ -39,15 +41,17 @@ _OVERWRITE = flags.DEFINE_bool(
 )
 
 
-def _settings() -> run.Settings:
-  if not all(index.strip().isdigit() for index in _ONLY.value):
-    raise errors.UserError(f"--only={','.join(_ONLY.value)} is no list of ints")
-  return run.Settings(
+def main(argv: list[str]) -> None:
+  """Loads, samples, writes."""
+  if len(argv) > 1:
+    raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+  settings = run.Settings(
     num=_NUM.value,
-    only=tuple(int(index) for index in _ONLY.value),
+    only=tuple(_ONLY.value),
     seed=_SEED.value,
-    seconds=_SECONDS.value,
-    note_seconds=_NOTE_SECONDS.value,
+    lengths=decode.Lengths(
+      _SECONDS.value, _MIN_SECONDS.value, _NOTE_SECONDS.value
+    ),
     batch_size=_BATCH_SIZE.value,
     primers=tuple(_PRIMER.value),
     strategy=Strategy(
@@ -55,13 +59,6 @@ def _settings() -> run.Settings:
     ),
     baseline=_BASELINE.value,
   )
-
-
-def main(argv: list[str]) -> None:
-  """Loads, samples, writes."""
-  if len(argv) > 1:
-    raise app.UsageError(f"unexpected arguments: {argv[1:]}")
-  settings = _settings()
   settings.check()
   font = audio.check(_SOUNDFONT.value) if _WAV.value else None
   loaded = checkpoints.load(_CHECKPOINT.value)
@@ -76,10 +73,7 @@ def main(argv: list[str]) -> None:
     png=_PNG.value,
     soundfont=font,
   )
-  first, *warnings = run.summary(result, folder)
-  print(first)
-  for line in warnings:
-    print(line, file=sys.stderr)
+  print("\n".join(run.summary(result, folder)))
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 Letters: B rows, C tokens a chunk, N tokens a piece, V vocabulary.
 """
 
+import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -49,11 +50,13 @@ class Limits:
   Attributes:
     steps: [B] int32, time of a piece.
     tokens: [B] int32, tokens of a piece.
+    min_steps: [B] int32, time before which a piece does not end.
     note_steps: int32, time of a note.
   """
 
   steps: jax.Array
   tokens: jax.Array
+  min_steps: jax.Array
   note_steps: jax.Array
 
 
@@ -84,7 +87,12 @@ def choose(
     tokens [B] int32 (the end token for rows that are done) and the new state.
   """
   mask = grammar_lib.allowed(
-    tables, state, limits.steps, limits.tokens - position, limits.note_steps
+    tables,
+    state,
+    limits.steps,
+    limits.tokens - position,
+    limits.min_steps,
+    limits.note_steps,
   )
   tokens = strategy(jnp.where(mask, logits, NEVER), uniforms)
   tokens = jnp.where(forced >= 0, forced, tokens)
@@ -132,21 +140,38 @@ def _uniforms(
   return jax.vmap(row, out_axes=1)(indices)
 
 
+@dataclasses.dataclass(frozen=True)
+class Lengths:
+  """How long pieces may be.
+
+  Attributes:
+    seconds: most music after the primer.
+    min_seconds: least music after the primer, where it is below `seconds`.
+    note_seconds: longest note.
+  """
+
+  seconds: float
+  min_seconds: float
+  note_seconds: float
+
+
 def make_limits(
-  codec: Codec,
-  primers: Sequence[np.ndarray],
-  seconds: float,
-  note_seconds: float,
+  codec: Codec, primers: Sequence[np.ndarray], lengths: Lengths
 ) -> Limits:
-  """Limits of pieces that continue primers (token arrays, may be empty) for
-  `seconds` more, with notes of at most `note_seconds`."""
-  new_steps = max(1, round(seconds / codec.seconds_per_step))
-  new_tokens = max(MIN_TOKENS, round(seconds * MAX_TOKENS_PER_SECOND))
-  steps = [codec.grammar.steps[primer].sum() for primer in primers]
+  """Limits of pieces that continue primers (token arrays, may be empty)."""
+
+  def steps(seconds: float) -> int:
+    return round(seconds / codec.seconds_per_step)
+
+  new_tokens = max(MIN_TOKENS, round(lengths.seconds * MAX_TOKENS_PER_SECOND))
+  begun = jnp.array(
+    [codec.grammar.steps[primer].sum() for primer in primers], jnp.int32
+  )
   return Limits(
-    steps=jnp.array(steps, jnp.int32) + new_steps,
+    steps=begun + max(1, steps(lengths.seconds)),
     tokens=jnp.array([len(p) for p in primers], jnp.int32) + new_tokens,
-    note_steps=jnp.int32(max(1, round(note_seconds / codec.seconds_per_step))),
+    min_steps=begun + steps(min(lengths.min_seconds, lengths.seconds)),
+    note_steps=jnp.int32(max(1, steps(lengths.note_seconds))),
   )
 
 
@@ -191,8 +216,7 @@ def sample(
   *,
   indices: np.ndarray,
   primers: Sequence[np.ndarray],
-  seconds: float,
-  note_seconds: float,
+  lengths: Lengths,
   strategy: Strategy,
   seed: int,
 ) -> list[np.ndarray]:
@@ -205,8 +229,7 @@ def sample(
     indices: [B] numbers of the pieces; with `seed` they address all
       randomness, so that a piece depends on nothing else in the batch.
     primers: B token arrays (no begin, no end) that the pieces begin with.
-    seconds: at most this much music after the primer.
-    note_seconds: longest note.
+    lengths: of pieces and notes.
     strategy: how tokens are drawn.
     seed: of all pieces.
 
@@ -215,7 +238,7 @@ def sample(
   """
   batch = len(indices)
   tables = grammar_lib.tables(codec)
-  limits = make_limits(codec, primers, seconds, note_seconds)
+  limits = make_limits(codec, primers, lengths)
   state = DecodeState(
     token=jnp.full(batch, codec.begin, jnp.int32),
     position=jnp.zeros((), jnp.int32),

@@ -116,6 +116,7 @@ def allowed(
   state: State,
   limit_steps: jax.Array,
   tokens_left: jax.Array,
+  min_steps: jax.Array,
   note_steps: jax.Array,
 ) -> jax.Array:
   """Which tokens may come next: bool [B, V], never all false.
@@ -125,6 +126,7 @@ def allowed(
     state: of the rows.
     limit_steps: [B] int32, no note begins and no time passes beyond.
     tokens_left: [B] int32, at least 4 for a row that has said nothing.
+    min_steps: [B] int32, the piece does not end before, tokens permitting.
     note_steps: int32, longest note; models forget to end one now and then,
       and it would sound to the end of the piece.
   """
@@ -164,6 +166,7 @@ def allowed(
   modifies &= can_open.any(-1, keepdims=True)
   is_end = (np.arange(len(tables.opens)) == tables.end)[None, :]
   may_end = has_note if tables.monophonic else has_note & silent
+  may_end &= closing | (steps >= min_steps[:, None])
   free = closes_pitch | closes_any | passes | modifies
   free |= can_open & ~closing
   free |= is_end & may_end

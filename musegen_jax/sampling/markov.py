@@ -32,8 +32,7 @@ def sample(
   *,
   indices: np.ndarray,
   primers: Sequence[np.ndarray],
-  seconds: float,
-  note_seconds: float,
+  lengths: decode.Lengths,
   strategy: Strategy,
   seed: int,
 ) -> list[np.ndarray]:
@@ -41,7 +40,7 @@ def sample(
   `decode.sample`."""
   batch = len(indices)
   tables = grammar_lib.tables(codec)
-  limits = decode.make_limits(codec, primers, seconds, note_seconds)
+  limits = decode.make_limits(codec, primers, lengths)
   width = max(order - 1, 1)
 
   def advance(

@@ -38,8 +38,7 @@ class Settings:
     num: pieces 0..num - 1.
     only: numbers of the pieces to write; all where empty.
     seed: of all pieces.
-    seconds: longest music after the primer.
-    note_seconds: longest note.
+    lengths: of pieces and notes.
     batch_size: pieces sampled together; the same for bit-equal repeats.
     primers: MIDI files to continue, used in turn.
     strategy: how tokens are drawn.
@@ -49,8 +48,7 @@ class Settings:
   num: int
   only: tuple[int, ...]
   seed: int
-  seconds: float
-  note_seconds: float
+  lengths: decode.Lengths
   batch_size: int
   primers: tuple[str, ...]
   strategy: Strategy
@@ -59,8 +57,14 @@ class Settings:
   def check(self) -> None:
     """Raises UserError where a value has no meaning."""
     self.strategy.check()
-    for name in ("num", "batch_size", "seconds", "note_seconds"):
-      if getattr(self, name) <= 0:
+    positive = {
+      "num": self.num,
+      "batch_size": self.batch_size,
+      "seconds": self.lengths.seconds,
+      "note_seconds": self.lengths.note_seconds,
+    }
+    for name, value in positive.items():
+      if value <= 0:
         raise UserError(f"--{name} must be above 0")
     for index in self.only:
       if not 0 <= index < self.num:
@@ -180,8 +184,7 @@ def sample(
     pieces = sampler(
       indices=indices,
       primers=[primers[index % len(primers)] for index in indices],
-      seconds=settings.seconds,
-      note_seconds=settings.note_seconds,
+      lengths=settings.lengths,
       strategy=settings.strategy,
       seed=settings.seed,
     )

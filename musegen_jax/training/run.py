@@ -22,9 +22,8 @@ from musegen_jax.training import state as state_lib
 from musegen_jax.training import workdir as workdir_lib
 from musegen_jax.training import writer as writer_lib
 
-# Length of the piece drawn at each evaluation for TensorBoard.
-PREVIEW_SECONDS = 15.0
-PREVIEW_NOTE_SECONDS = 5.0
+# The piece drawn at each evaluation for TensorBoard.
+PREVIEW = decode.Lengths(seconds=15.0, min_seconds=5.0, note_seconds=5.0)
 
 
 @contextlib.contextmanager
@@ -66,8 +65,7 @@ def preview(setup: setup_lib.Setup, params: dict, step: int) -> np.ndarray:
     setup.codec,
     indices=np.array([step]),
     primers=[np.zeros(0, np.int16)],
-    seconds=PREVIEW_SECONDS,
-    note_seconds=PREVIEW_NOTE_SECONDS,
+    lengths=PREVIEW,
     strategy=strategies.Strategy(),
     seed=setup.config.train.seed,
   )[0]

@@ -37,8 +37,7 @@ def sample(
     CODEC,
     indices=np.array(indices),
     primers=primers or [NONE] * len(indices),
-    seconds=seconds,
-    note_seconds=5.0,
+    lengths=decode.Lengths(seconds, 0.0, 5.0),
     strategy=strategy or Strategy(),
     seed=seed,
   )
@@ -58,7 +57,7 @@ def test_greedy_tokens_are_those_of_a_plain_loop(params: dict) -> None:
   greedy = Strategy(temperature=0)
   [said] = sample(params, [0], seconds=0.5, strategy=greedy)
   tables = grammar_lib.tables(CODEC)
-  limits = decode.make_limits(CODEC, [NONE], 0.5, 5.0)
+  limits = decode.make_limits(CODEC, [NONE], decode.Lengths(0.5, 0.0, 5.0))
   allowed = jax.jit(grammar_lib.allowed)
   advance = jax.jit(grammar_lib.advance)
   state, tokens = grammar_lib.start(1), [CODEC.begin]
@@ -69,7 +68,10 @@ def test_greedy_tokens_are_those_of_a_plain_loop(params: dict) -> None:
     padded[0, : len(tokens)] = tokens
     logits, _, _ = apply({"params": params}, padded, MODEL.zero_carry(1))
     left = limits.tokens - position
-    mask = allowed(tables, state, limits.steps, left, limits.note_steps)
+    mask = allowed(
+      *(tables, state, limits.steps, left),
+      *(limits.min_steps, limits.note_steps),
+    )
     token = jnp.where(mask, logits[:, position], -jnp.inf).argmax(-1)
     state = advance(tables, state, token)
     tokens.append(int(token[0]))
@@ -105,8 +107,7 @@ def test_ngram_goes_through_the_same_door() -> None:
       CODEC,
       indices=np.array(indices),
       primers=primers,
-      seconds=4.0,
-      note_seconds=5.0,
+      lengths=decode.Lengths(4.0, 0.0, 5.0),
       strategy=Strategy(temperature=0.5),
       seed=0,
     )

@@ -24,13 +24,18 @@ choose = jax.jit(decode.choose, static_argnames="strategy")
 
 
 def draw(
-  codec: codec_lib.Codec, bias: np.ndarray, limit_steps: int, limit_tokens: int
+  codec: codec_lib.Codec,
+  bias: np.ndarray,
+  limit_steps: int,
+  limit_tokens: int,
+  min_steps: int = 0,
 ) -> np.ndarray:
   """Tokens [B, limit_tokens] of a model that only knows `bias` [V]."""
   tables = grammar_lib.tables(codec)
   limits = decode.Limits(
     steps=jnp.full(BATCH, limit_steps, jnp.int32),
     tokens=jnp.full(BATCH, limit_tokens, jnp.int32),
+    min_steps=jnp.full(BATCH, min_steps, jnp.int32),
     note_steps=jnp.int32(NOTE_STEPS),
   )
   step = functools.partial(choose, tables=tables, strategy=STRATEGY)
@@ -100,6 +105,15 @@ def test_pieces_are_whole(name: str, wish: str, limit_steps: int) -> None:
     # Brought to an end by its tokens, a piece may add a step a note.
     steps = grammar.steps[tokens].sum()
     assert steps <= limit_steps + 1
+
+
+@pytest.mark.parametrize("name", codec_lib.names())
+def test_a_piece_does_not_end_too_soon(name: str) -> None:
+  codec = codec_lib.load(name)
+  rows = draw(codec, biases(codec)["end"], 40, 256, min_steps=25)
+  for row in rows:
+    steps = codec.grammar.steps[decode.cut_at_end(row, codec)].sum()
+    assert 25 <= steps <= 41
 
 
 def test_rows_that_are_done_stay_as_they_are() -> None:

@@ -15,7 +15,7 @@ from musegen_jax.data import midi
 from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.errors import UserError
 from musegen_jax.models import language_model
-from musegen_jax.sampling import audio, run
+from musegen_jax.sampling import audio, decode, run
 from musegen_jax.sampling.strategies import Strategy
 from musegen_jax.training import state
 
@@ -40,8 +40,7 @@ def settings(**changes: object) -> run.Settings:
     "num": 6,
     "only": (),
     "seed": 0,
-    "seconds": 2.0,
-    "note_seconds": 5.0,
+    "lengths": decode.Lengths(2.0, 1.0, 5.0),
     "batch_size": 4,
     "primers": (),
     "strategy": Strategy(),
@@ -102,7 +101,7 @@ def test_index_says_what_is_in_the_files(
     ]
     assert len(ons) == len(offs) == row["notes"] > 0
     assert row["pitches"] == len({m.note for m in ons})
-    assert row["seconds"] <= 2.02
+    assert 0.98 <= row["seconds"] <= 2.02
 
 
 def test_other_samples_are_not_overwritten(
@@ -167,7 +166,8 @@ def test_ngram_baseline_and_pictures(
   ("changes", "says"),
   [
     ({"num": 0}, "--num"),
-    ({"seconds": -1.0}, "--seconds"),
+    ({"lengths": decode.Lengths(-1.0, 1.0, 5.0)}, "--seconds"),
+    ({"lengths": decode.Lengths(9.0, 1.0, 0.0)}, "--note_seconds"),
     ({"batch_size": 0}, "--batch_size"),
     ({"only": (6,)}, "--only=6 is not in 0..5"),
     ({"strategy": Strategy(top_p=2)}, "--top_p"),
