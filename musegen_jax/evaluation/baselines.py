@@ -10,10 +10,12 @@ from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.data.corpus import Corpus
 from musegen_jax.evaluation.likelihood import Scores
 from musegen_jax.models import ngram
+from musegen_jax.models.cache import CacheUnigram
 
 MAX_ORDER = 12
 # Histories whose full distributions are held at once.
 ACCURACY_BATCH = 1024
+CACHE_STRENGTHS = tuple(2.0**k for k in range(2, 13))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -77,6 +79,28 @@ def _correct(baseline: Baseline, piece: np.ndarray) -> int:
     probs = ngram.next_probs(baseline.model, histories, baseline.order)
     total += int((probs.argmax(-1) == piece[ends.start : ends.stop]).sum())
   return total
+
+
+def fit_cache(unigram: Baseline, valid: Corpus, codec: Codec) -> CacheUnigram:
+  """The adaptive unigram whose strength is best on the validation split."""
+  begin = [np.array([codec.begin])]
+  prior = ngram.next_probs(unigram.model, begin, order=1)[0]
+  caches = [CacheUnigram(prior, strength) for strength in CACHE_STRENGTHS]
+
+  def total(cache: CacheUnigram) -> float:
+    return sum(cache.nll(valid.piece(i)) for i in range(len(valid)))
+
+  return min(caches, key=total)
+
+
+def score_cache(cache: CacheUnigram, corpus: Corpus) -> Scores:
+  """Scores of each piece, like those of a trained model."""
+  pieces = [corpus.piece(index) for index in range(len(corpus))]
+  return Scores(
+    np.array([cache.nll(piece) for piece in pieces]),
+    np.array([cache.correct(piece) for piece in pieces], float),
+    np.diff(corpus.offsets) - 1.0,
+  )
 
 
 def fit(

@@ -44,18 +44,19 @@ def evaluate(
   model = language_model.from_config(config.model, codec)
   by_device = [jax.device_put(params, d) for d in jax.local_devices()]
   scores = likelihood.score(model, by_device, pieces, codec, progress=True)
-  rows, gains = [table.row("LSTM", scores, sizes)], []
+  others: dict[str, likelihood.Scores] = {}
   if baseline:
-    fitted = baselines.fit(
-      encode("train"),
-      encode("valid"),
-      codec,
-      config.data.transpose_semitones,
+    valid = encode("valid")
+    unigram, best = baselines.fit(
+      encode("train"), valid, codec, config.data.transpose_semitones
     )
-    for each in fitted:
-      other = baselines.score(each, pieces)
-      rows.append(table.row(each.name, other, sizes))
-      gains.append(table.gain(each.name, scores, other, sizes))
+    cache = baselines.fit_cache(unigram, valid, codec)
+    others = {
+      unigram.name: baselines.score(unigram, pieces),
+      "unigram adapting to the piece": baselines.score_cache(cache, pieces),
+      best.name: baselines.score(best, pieces),
+    }
+  rows = {"LSTM": scores} | others
   return {
     "split": split,
     "codec": codec.name,
@@ -68,6 +69,8 @@ def evaluate(
     "skipped": pieces.skipped,
     "averaging": table.AVERAGING,
     "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
-    "rows": rows,
-    "gains": gains,
+    "rows": [table.row(name, each, sizes) for name, each in rows.items()],
+    "gains": [
+      table.gain(name, scores, each, sizes) for name, each in others.items()
+    ],
   }
