@@ -50,6 +50,20 @@ def read_midi(
     MidiRejected: with one of REASONS; no input raises anything else.
   """
   chunks = smf.open_file(data, limits)
+  # Messages refer to nothing cyclic, and the collector costs a tenth.
+  collects = gc.isenabled()
+  gc.disable()
+  try:
+    found = _song(chunks)
+  finally:
+    if collects:
+      gc.enable()
+  return song.to_reading(
+    found, chunks.ticks_per_beat, chunks.repairs, limits, sustain
+  )
+
+
+def _song(chunks: smf.Smf) -> song.Song:
   try:
     tracks = _mido_tracks(chunks)
   except Exception:  # mido raises OSError, EOFError, ValueError, IndexError...
@@ -62,20 +76,11 @@ def read_midi(
   found = song.Song(counts=chunks.counts)
   for track in tracks:
     song.add_track(found, _events(track))
-  return song.to_reading(
-    found, chunks.ticks_per_beat, chunks.repairs, limits, sustain
-  )
+  return found
 
 
 def _mido_tracks(chunks: smf.Smf) -> list[mido.MidiTrack]:
-  # Messages refer to nothing cyclic, and the collector costs a tenth.
-  collects = gc.isenabled()
-  gc.disable()
-  try:
-    return mido.MidiFile(file=io.BytesIO(chunks.to_bytes())).tracks
-  finally:
-    if collects:
-      gc.enable()
+  return mido.MidiFile(file=io.BytesIO(chunks.to_bytes())).tracks
 
 
 def _events(track: mido.MidiTrack) -> Iterator[tuple[int, int, int, int]]:

@@ -33,13 +33,6 @@ GOOD_META = (
   rb"|\x58\x04[\x01-\xff][\x00-\x07]"
   rb"|\x59\x02[\x00-\x07\xf9-\xff][\x00\x01]"
 )
-_META = (
-  rb"\x00[\x00\x02]|[\x01-\x07\x09\x7f]|\x20\x01|\x21[\x00\x01]|\x51\x03"
-  rb"|\x54\x05[\x00-\x7f][\x00-\x3b][\x00-\x3b].[\x00-\x63]"
-  rb"|\x58\x04[\x01-\xff][\x00-\x07]"
-  rb"|\x59\x02[\x00-\x07\xf9-\xff][\x00\x01]"
-)
-_ODD_META = re.compile(rb"\xff(?!" + GOOD_META + rb"|\x2f\x00\Z)", re.S)
 _META = re.compile(GOOD_META, re.S)
 _KNOWN_META = frozenset(
   [*range(8), 0x09, 0x20, 0x21, 0x2F, 0x51, 0x54, 0x58, 0x59, 0x7F]

@@ -35,16 +35,12 @@ _LETTERS = bytes(
   {0x90: 0x4E, 0xC0: 0x50}.get(byte & 0xF0, 0x20 | byte & 0x80)
   for byte in range(256)
 )
-
-
 _DELTA = rb"[\x80-\xff]{0,3}+[\x00-\x7f]"
 _DATA = rb"[\x00-\x7f]"
 # Whole channel events, each run of them opened by its status.
 _CHANNEL_EVENTS = re.compile(
-  rb"(?:%b(?:" % _DELTA
-  + rb"[\x80-\xbf\xe0-\xef]%b%b(?:%b%b%b)*+"
-  % (*[_DATA] * 2, _DELTA, *[_DATA] * 2)
-  + rb"|[\xc0-\xdf]%b(?:%b%b)*+))*+" % (_DATA, _DELTA, _DATA)
+  rb"(?:%b(?:[\x80-\xbf\xe0-\xef]%b%b(?:%b%b%b)*+|[\xc0-\xdf]%b(?:%b%b)*+))*+"
+  % (_DELTA, _DATA, _DATA, _DELTA, _DATA, _DATA, _DATA, _DELTA, _DATA)
 )
 _LONGEST_CHANNEL_EVENT = 7
 # The same without one-byte events, in a track known to be in order.
@@ -123,8 +119,9 @@ def keeps_programs(track: bytes) -> bool:
   """
   letters = track.translate(_LETTERS)
   first_note = letters.find(b" N  ")
-  if first_note < 0 or letters.rfind(b" P ") < first_note:
-    return True  # what looks like a change stands before the first note-on
+  last_change = letters.rfind(b" P ")  # or what looks like one
+  if first_note < 0 or last_change < first_note:
+    return True
   programs = [0] * 16
   start = 0
   for end, _, status, payload in events(track, set()):
@@ -134,7 +131,11 @@ def keeps_programs(track: bytes) -> bool:
       programs[status & 0x0F] = payload[0]
     start = end
   while start < len(track):
-    start = _TWO_BYTE_EVENTS.match(track, start).end()
+    last = max(start, last_change)
+    behind = last + 1 + _LONGEST_CHANNEL_EVENT
+    start = _TWO_BYTE_EVENTS.match(track, start, behind).end()
+    if start > last:
+      return True  # and running status from here on changes no program
     try:
       event = next(events(track, set(), start), None)
     except (EndsMidEvent, MidiRejected):

@@ -148,12 +148,11 @@ def to_reading(
   Notes without length are dropped, on drums they get one tick.
   """
   parts = [part for part in song.parts if len(part.start_ticks)]
-  count = sum(len(part.start_ticks) for part in parts)
-  if count > limits.max_notes:
-    raise MidiRejected("too_many_notes", f"{count} notes")
   if not parts:
     raise MidiRejected("no_notes")
   starts, durations = _joined_ticks(parts)
+  if len(starts) > limits.max_notes:
+    raise MidiRejected("too_many_notes", f"{len(starts)} notes")
   last_tick = int((starts + durations).max())
   changes = song.tempos + song.meters
   if max(last_tick, *(change[0] for change in changes), 0) > _LAST_TICK:
@@ -175,8 +174,7 @@ def to_reading(
       notes.METER,
     ),
   )
-  slowest = max((tempo[1] for tempo in tempos), default=0)
-  slowest = max(slowest, notes.DEFAULT_MICROSECONDS_PER_BEAT)
+  slowest = max([notes.DEFAULT_MICROSECONDS_PER_BEAT, *(x[1] for x in tempos)])
   if last_tick * slowest / 1e6 / ticks_per_beat > limits.max_seconds:
     seconds = notes.seconds(piece)
     if seconds > limits.max_seconds:
@@ -212,25 +210,19 @@ def _merge(
   for track, part in enumerate(parts):
     rows = slice(end, end := end + len(part.start_ticks))
     merged["program"][rows] = part.program
-    if part.is_drum:
-      merged["is_drum"][rows] = True
-    if track:
-      merged["track"][rows] = track
+    merged["is_drum"][rows] = part.is_drum
+    merged["track"][rows] = track
   # The order of notes.sort: the stable sort leaves tracks and durations, which
   # grow already where the keys are equal. `take` is ten times indexing.
-  keys = starts << 7 | pitches
-  if (keys[1:] >= keys[:-1]).all():
-    return merged
-  return merged.take(np.argsort(keys, kind="stable"))
+  return merged.take(np.argsort(starts << 7 | pitches, kind="stable"))
 
 
 def _drop_zero_length(
   merged: np.ndarray, durations: np.ndarray, counts: collections.Counter
 ) -> np.ndarray:
-  shortest = durations.min()
-  if shortest > 0:
+  if durations.min() > 0:
     return merged
-  if shortest < 0:
+  if durations.min() < 0:
     raise MidiRejected("too_long", "ticks beyond int32")
   empty = merged["duration_ticks"] < 1
   counts["zero_length"] += int(np.count_nonzero(empty))
@@ -248,10 +240,7 @@ def _drop_zero_length(
 
 
 def _apply_pedals(
-  starts: np.ndarray,
-  durations: np.ndarray,
-  parts: list[Part],
-  last_tick: int,
+  starts: np.ndarray, durations: np.ndarray, parts: list[Part], last_tick: int
 ) -> None:
   end = 0
   for part in parts:

@@ -75,7 +75,7 @@ def _song(chunks: smf.Smf, score_class: Any) -> song.Song:
 
 
 def _add_score(found: song.Song, score: Any) -> None:
-  found.parts += [_part(part) for part in score.tracks if len(part.notes)]
+  found.parts += map(_part, score.tracks)
   if len(score.tempos):
     columns = score.tempos.numpy()
     found.tempos += zip(
@@ -97,8 +97,8 @@ def _part(part: Any) -> song.Part:
     part.program,
     part.is_drum,
   )
-  if not part.is_drum and len(part.controls):
-    controls = part.controls.numpy()
+  if not found.is_drum and len(controls := part.controls):
+    controls = controls.numpy()
     is_pedal = controls["number"] == song.SUSTAIN_CONTROL
     found.pedal_ticks = controls["time"][is_pedal]
     found.pedal_values = controls["value"][is_pedal]
