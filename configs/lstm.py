@@ -4,6 +4,7 @@ Command:
   python -m musegen_jax.train --config=configs/lstm.py --workdir=runs/lstm
 Data: data/corpus, as made by launch/prepare.sh, or --config.data.data_dir.
 Size: 3 layers of 512, that of Performance RNN (Oore et al. 2018); for a GPU.
+Expected: not measured yet.
 """
 
 from musegen_jax import config

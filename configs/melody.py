@@ -3,6 +3,7 @@
 Command:
   python -m musegen_jax.train --config=configs/melody.py --workdir=runs/melody \
     --config.data.data_dir=data/corpus
+Expected: not measured yet.
 """
 
 from configs import quickstart
