@@ -19,17 +19,37 @@ class Data:
   transpose_semitones: int = 5  # each piece is moved by -k..k, drums never
   stretch: float = 0.0  # 0.05: times between 0.95 and 1.05, five variants
   shuffle_tokens: bool = False  # a control: the order inside pieces is lost
+  unit: str = "piece"  # rows run through pieces; "window": each row is one
+  windows_per_piece: int = 32  # at most so many windows of a piece; 0: all
 
 
 @dataclasses.dataclass(kw_only=True)
 class Model:
-  """The network."""
+  """The network; the VAE's decoder where there is one."""
 
+  kind: str = "lstm"  # or "vae"
   embedding_size: int = 128  # D
   hidden_size: int = 256  # H, LSTM units
   layers: int = 2  # L
   dropout: float = 0.2  # share of each layer's outputs dropped in training
   dtype: str = "float32"  # of the matrix products: float32 or bfloat16
+
+
+@dataclasses.dataclass(kw_only=True)
+class Vae:
+  """What a VAE has beside its decoder, and its objective."""
+
+  latent_size: int = 64  # Z
+  encoder_size: int = 256  # LSTM units a direction
+  decoder: str = "flat"  # or "hierarchical": segments run side by side
+  segment_steps: int = 16  # of the hierarchical decoder: a bar
+  conductor_size: int = 256  # LSTM units that make one context a segment
+  beta: float = 0.5  # weight of the KL, after its warm-up
+  warmup_steps: int = 500  # in which that weight grows from 0
+  free_bits: float = 24.0  # KL of a window, in bits, that costs nothing
+  mmd_weight: float = 0.0  # of the discrepancy between all z and the prior
+  word_dropout: float = 0.0  # share of the decoder's inputs that are hidden
+  scheduled_sampling: float = 0.0  # share that are the decoder's own guesses
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -66,6 +86,7 @@ class Config:
 
   data: Data = dataclasses.field(default_factory=Data)
   model: Model = dataclasses.field(default_factory=Model)
+  vae: Vae = dataclasses.field(default_factory=Vae)
   optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
   train: Train = dataclasses.field(default_factory=Train)
 
@@ -79,65 +100,132 @@ class Config:
 
     `devices` is their number over all processes.
     """
-    train, model, optimizer = self.train, self.model, self.optimizer
-    at_least_one = {
-      "train.batch_size": train.batch_size,
-      "train.window": train.window,
-      "train.steps": train.steps,
-      "train.accumulate": train.accumulate,
-      "train.log_every": train.log_every,
-      "train.evaluate_every": train.evaluate_every,
-      "train.checkpoint_every": train.checkpoint_every,
-      "train.keep_checkpoints": train.keep_checkpoints,
-      "model.embedding_size": model.embedding_size,
-      "model.hidden_size": model.hidden_size,
-      "model.layers": model.layers,
-    }
-    for name, value in at_least_one.items():
+    for name, value in _at_least_one(self).items():
       if value < 1:
         raise UserError(f"config: {name} {value} must be at least 1")
-    rows = devices * train.accumulate
-    rules = [
-      (
-        train.batch_size % rows == 0,
-        f"train.batch_size {train.batch_size} is not a multiple of devices x"
-        f" train.accumulate = {devices} x {train.accumulate}",
-      ),
-      (train.early_stop >= 0, "train.early_stop must not be negative"),
-      (train.seed >= 0, "train.seed must not be negative"),
-      (0 <= model.dropout < 1, f"model.dropout {model.dropout} not in [0, 1)"),
-      (
-        model.dtype in ("float32", "bfloat16"),
-        f"model.dtype {model.dtype!r} is neither float32 nor bfloat16",
-      ),
-      (optimizer.learning_rate > 0, "optimizer.learning_rate must be above 0"),
-      (optimizer.clip_norm > 0, "optimizer.clip_norm must be above 0"),
-      (optimizer.weight_decay >= 0, "optimizer.weight_decay is negative"),
-      (
-        0 <= optimizer.warmup_steps < train.steps,
-        f"optimizer.warmup_steps {optimizer.warmup_steps} must be below"
-        f" train.steps {train.steps}",
-      ),
-      (
-        0 <= self.data.transpose_semitones <= 12,
-        f"data.transpose_semitones {self.data.transpose_semitones} not in"
-        " 0..12",
-      ),
-      (
-        0 <= self.data.stretch <= 0.5,
-        f"data.stretch {self.data.stretch} not in 0..0.5",
-      ),
-    ]
+    rules = _train_rules(self, devices) + _data_rules(self.data)
+    if self.model.kind == "vae":
+      rules += _vae_rules(self)
     for holds, message in rules:
       if not holds:
         raise UserError(f"config: {message}")
     try:
-      re.compile(optimizer.frozen)
+      re.compile(self.optimizer.frozen)
     except re.error as error:
       raise UserError(
-        f"config: optimizer.frozen {optimizer.frozen!r} is no regular"
+        f"config: optimizer.frozen {self.optimizer.frozen!r} is no regular"
         f" expression ({error})"
       ) from None
+
+
+Rule = tuple[bool, str]
+
+
+def _at_least_one(config: Config) -> dict[str, int]:
+  train, model, vae = config.train, config.model, config.vae
+  return {
+    "train.batch_size": train.batch_size,
+    "train.window": train.window,
+    "train.steps": train.steps,
+    "train.accumulate": train.accumulate,
+    "train.log_every": train.log_every,
+    "train.evaluate_every": train.evaluate_every,
+    "train.checkpoint_every": train.checkpoint_every,
+    "train.keep_checkpoints": train.keep_checkpoints,
+    "model.embedding_size": model.embedding_size,
+    "model.hidden_size": model.hidden_size,
+    "model.layers": model.layers,
+    "vae.latent_size": vae.latent_size,
+    "vae.encoder_size": vae.encoder_size,
+    "vae.segment_steps": vae.segment_steps,
+    "vae.conductor_size": vae.conductor_size,
+  }
+
+
+def _train_rules(config: Config, devices: int) -> list[Rule]:
+  train, model, optimizer = config.train, config.model, config.optimizer
+  rows = devices * train.accumulate
+  return [
+    (
+      train.batch_size % rows == 0,
+      f"train.batch_size {train.batch_size} is not a multiple of devices x"
+      f" train.accumulate = {devices} x {train.accumulate}",
+    ),
+    (train.early_stop >= 0, "train.early_stop must not be negative"),
+    (train.seed >= 0, "train.seed must not be negative"),
+    (
+      model.kind in ("lstm", "vae"),
+      f"model.kind {model.kind!r} is neither lstm nor vae",
+    ),
+    (0 <= model.dropout < 1, f"model.dropout {model.dropout} not in [0, 1)"),
+    (
+      model.dtype in ("float32", "bfloat16"),
+      f"model.dtype {model.dtype!r} is neither float32 nor bfloat16",
+    ),
+    (optimizer.learning_rate > 0, "optimizer.learning_rate must be above 0"),
+    (optimizer.clip_norm > 0, "optimizer.clip_norm must be above 0"),
+    (optimizer.weight_decay >= 0, "optimizer.weight_decay is negative"),
+    (
+      0 <= optimizer.warmup_steps < train.steps,
+      f"optimizer.warmup_steps {optimizer.warmup_steps} must be below"
+      f" train.steps {train.steps}",
+    ),
+  ]
+
+
+def _data_rules(data: Data) -> list[Rule]:
+  windows = data.unit == "window"
+  return [
+    (
+      0 <= data.transpose_semitones <= 12,
+      f"data.transpose_semitones {data.transpose_semitones} not in 0..12",
+    ),
+    (0 <= data.stretch <= 0.5, f"data.stretch {data.stretch} not in 0..0.5"),
+    (
+      data.unit in ("piece", "window"),
+      f"data.unit {data.unit!r} is neither piece nor window",
+    ),
+    (data.windows_per_piece >= 0, "data.windows_per_piece is negative"),
+    (
+      not (windows and data.stretch),
+      f"data.stretch {data.stretch} needs data.unit piece, not window",
+    ),
+    (
+      not (windows and data.shuffle_tokens),
+      "data.shuffle_tokens needs data.unit piece, not window",
+    ),
+  ]
+
+
+def _vae_rules(config: Config) -> list[Rule]:
+  vae, window = config.vae, config.train.window
+  rules = [
+    (
+      config.data.unit == "window",
+      f"model.kind vae needs data.unit window, not {config.data.unit}",
+    ),
+    (
+      vae.decoder in ("flat", "hierarchical"),
+      f"vae.decoder {vae.decoder!r} is neither flat nor hierarchical",
+    ),
+    (
+      vae.decoder == "flat" or window % vae.segment_steps == 0,
+      f"train.window {window} is not a multiple of vae.segment_steps"
+      f" {vae.segment_steps}",
+    ),
+    (
+      not (vae.mmd_weight and config.train.accumulate > 1),
+      f"vae.mmd_weight {vae.mmd_weight} compares whole batches: set"
+      f" train.accumulate {config.train.accumulate} to 1",
+    ),
+  ]
+  for name in ("beta", "warmup_steps", "free_bits", "mmd_weight"):
+    value = getattr(vae, name)
+    rules.append((0 <= value < float("inf"), f"vae.{name} {value} not >= 0"))
+  for name in ("word_dropout", "scheduled_sampling"):
+    value = getattr(vae, name)
+    rules.append((0 <= value <= 1, f"vae.{name} {value} not in 0..1"))
+  return rules
 
 
 def from_dict(fields: dict) -> Config:
@@ -149,6 +237,7 @@ def from_dict(fields: dict) -> Config:
     return Config(
       data=Data(**fields["data"]),
       model=Model(**fields["model"]),
+      vae=Vae(**fields["vae"]),
       optimizer=Optimizer(**fields["optimizer"]),
       train=Train(**fields["train"]),
     )

@@ -24,8 +24,6 @@ def lecun_layers(
   key: jax.Array, shape: Sequence[int], dtype: jnp.dtype = jnp.float32
 ) -> jax.Array:
   """[L, H, G] input kernels, each scaled by its own fan-in (LeCun 1998)."""
-  if not shape[0]:  # a single layer has none, and jax.nn divides by that
-    return jnp.zeros(shape, dtype)
   return initializers.lecun_normal(batch_axis=(0,))(key, shape, dtype)
 
 

@@ -40,6 +40,7 @@ class LanguageModel(nn.Module):
     tokens: jax.Array,
     carry: lstm.LSTMCarry,
     *,
+    context: jax.Array | None = None,
     reset: jax.Array | None = None,
     output_masks: jax.Array | None = None,
   ) -> tuple[jax.Array, lstm.LSTMCarry, dict[str, jax.Array]]:
@@ -48,6 +49,8 @@ class LanguageModel(nn.Module):
     Args:
       tokens: [B, T] int32 inputs.
       carry: state before the first step, each part [L, B, H].
+      context: [B, G] added to the first layer's gates at every step; what the
+        tokens are conditioned on.
       reset: [B, T] bool; the state is emptied before these inputs.
       output_masks: [L, T, B, H] factors on each layer's outputs (dropout).
 
@@ -65,6 +68,8 @@ class LanguageModel(nn.Module):
       params["bias"],
       tokens.T,
     )
+    if context is not None:
+      gates_in = gates_in + context.astype(dtype)[None]
     outputs, carry = lstm.lstm(
       _stacked(params),
       gates_in,
@@ -96,7 +101,13 @@ class LanguageModel(nn.Module):
       "head": (linen.glorot_uniform(), (self.hidden_size, self.vocab_size)),
       "head_bias": (linen.zeros, (self.vocab_size,)),
     }
-    return {name: self.param(name, *how) for name, how in table.items()}
+    # Orbax writes no arrays without elements, which those of the upper layers
+    # are where there is but one layer.
+    return {
+      name: self.param(name, *how)
+      for name, how in table.items()
+      if 0 not in how[1]
+    }
 
   def zero_carry(self, batch_size: int) -> lstm.LSTMCarry:
     """The empty state of `batch_size` rows."""
@@ -139,18 +150,28 @@ def step_params(params: dict[str, Any], dtype: str) -> StepParams:
 
 
 def step(
-  params: StepParams, tokens: jax.Array, carry: lstm.LSTMCarry
+  params: StepParams,
+  tokens: jax.Array,
+  carry: lstm.LSTMCarry,
+  context: jax.Array | None = None,
 ) -> tuple[jax.Array, lstm.LSTMCarry]:
-  """One time step: tokens [B] -> logits [B, V] float32 and the new state."""
+  """One time step: tokens [B] -> logits [B, V] float32 and the new state;
+  `context` [B, G] is added to the first layer's gates."""
+  gates_in = params.table[tokens]
+  if context is not None:
+    gates_in += context.astype(gates_in.dtype)
   outputs, carry = lstm.lstm(
-    params.stacked, params.table[tokens][None], carry, implementation="scan"
+    params.stacked, gates_in[None], carry, implementation="scan"
   )
   return _logits(outputs[0], params.head, params.head_bias), carry
 
 
 def _stacked(params: dict[str, jax.Array]) -> dict[str, jax.Array]:
+  recurrent = params["recurrent"]
+  if "input" not in params:
+    return lstm.single_layer(recurrent)
   return {
-    "recurrent": params["recurrent"],
+    "recurrent": recurrent,
     "input": params["input"],
     "bias": params["input_bias"],
   }

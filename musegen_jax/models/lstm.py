@@ -76,6 +76,16 @@ def lstm(
   return outputs, LSTMCarry(*state)
 
 
+def single_layer(recurrent: jax.Array) -> dict[str, jax.Array]:
+  """What `lstm` takes for one layer alone: [1, H, G] and nothing above."""
+  _, hidden_size, gates = recurrent.shape
+  return {
+    "recurrent": recurrent,
+    "input": jnp.zeros((0, hidden_size, gates), recurrent.dtype),
+    "bias": jnp.zeros((0, gates), recurrent.dtype),
+  }
+
+
 def _check_shapes(
   params: dict[str, jax.Array],
   gates_in: jax.Array,

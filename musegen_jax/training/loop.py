@@ -8,12 +8,12 @@ from typing import Any
 import jax
 import numpy as np
 import tqdm
+from clu import metrics as clu_metrics
 
 from musegen_jax import config as config_lib
 from musegen_jax.data import batches
 from musegen_jax.errors import UserError
 from musegen_jax.training import parallel
-from musegen_jax.training.metrics import TrainMetrics
 
 
 @dataclasses.dataclass
@@ -35,7 +35,9 @@ class Progress:
     self.best_loss = loss if improved else self.best_loss
 
 
-def _summary(pending: list[tuple[int, TrainMetrics]]) -> dict[str, float]:
+def _summary(
+  pending: list[tuple[int, clu_metrics.Collection]],
+) -> dict[str, float]:
   """Merges the metrics of several steps; raises at the first non-finite."""
   merged = None
   for step, metrics in pending:
@@ -55,10 +57,10 @@ def _summary(pending: list[tuple[int, TrainMetrics]]) -> dict[str, float]:
 def run(
   state: Any,
   *,
-  step_fn: Callable[[Any, batches.Batch], tuple[Any, TrainMetrics]],
+  step_fn: Callable[[Any, batches.Batch], tuple[Any, clu_metrics.Collection]],
   batch_at: Callable[[int], batches.Batch],
   count_notes: Callable[[batches.Batch], int],
-  evaluate: Callable[[Any, int], float],
+  evaluate: Callable[[Any, int], dict[str, float]],
   save: Callable[[Any, Progress, float | None], None],
   write: Callable[[int, dict[str, float]], None],
   stop_requested: Callable[[], bool],
@@ -74,7 +76,8 @@ def run(
     step_fn: (state, batch) -> (state, metrics), pmapped.
     batch_at: rows of this process at a step.
     count_notes: notes in a batch, for the speed shown.
-    evaluate: (state, step) -> validation loss.
+    evaluate: (state, step) -> figures of the validation split, `loss` among
+      them.
     save: writes a checkpoint; called with finite losses only.
     write: takes a row of figures.
     stop_requested: whether a signal asked to stop.
@@ -88,7 +91,7 @@ def run(
     UserError at the first loss or gradient that is not finite.
   """
   step = int(parallel.first(state.step))
-  pending: list[tuple[int, TrainMetrics]] = []
+  pending: list[tuple[int, clu_metrics.Collection]] = []
   notes, since = 0, time.monotonic()
   bar = tqdm.tqdm(
     total=train.steps,
@@ -129,9 +132,10 @@ def run(
       bar.set_postfix(loss=f"{figures['loss']:.3f}", notes_per_s=f"{speed:.0f}")
       loss = None
       if evaluation:
-        loss = evaluate(state, step)
+        figures = evaluate(state, step)
+        loss = figures["loss"]
         progress.update(loss)
-        write(step, {"valid/loss": loss})
+        write(step, {f"valid/{name}": x for name, x in figures.items()})
       if checkpoint or stopped:
         save(state, progress, loss)
       notes, since = 0, time.monotonic()

@@ -9,7 +9,7 @@ from clu import metrics
 
 @flax.struct.dataclass
 class TrainMetrics(metrics.Collection):
-  """One or more training steps.
+  """One or more training steps of a language model.
 
   Attributes:
     loss: nats per predicted token, weighted by the mask.
@@ -18,5 +18,25 @@ class TrainMetrics(metrics.Collection):
   """
 
   loss: metrics.Average.from_output("nll")
+  accuracy: metrics.Average.from_output("correct")
+  gradient_norm: metrics.LastValue.from_output("gradient_norm")
+
+
+@flax.struct.dataclass
+class VaeMetrics(metrics.Collection):
+  """One or more training steps of a VAE; nats are per step of the windows.
+
+  Attributes:
+    loss: the objective in nats, KL weight and free bits as they stand.
+    reconstruction: nats, -log p(x | z).
+    kl: nats, whole, from the posterior to the prior.
+    accuracy: share of steps whose most likely guess was right, the decoder
+      hearing the true steps before.
+    gradient_norm: global norm before clipping, of the last step.
+  """
+
+  loss: metrics.Average.from_output("objective")
+  reconstruction: metrics.Average.from_output("nll")
+  kl: metrics.Average.from_output("kl")
   accuracy: metrics.Average.from_output("correct")
   gradient_norm: metrics.LastValue.from_output("gradient_norm")

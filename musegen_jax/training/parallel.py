@@ -106,8 +106,11 @@ def by_device(params: Any) -> list[Any]:
 
 def spread(state: state_lib.State) -> state_lib.State:
   """Copies a whole-batch state onto this process's devices."""
-  rows = own_rows(state.carry.h.shape[1])
-  own = jax.tree.map(lambda a: np.asarray(a)[:, rows], state.carry)
+
+  def own_part(array: jax.Array) -> np.ndarray:
+    return np.asarray(array)[:, own_rows(array.shape[1])]
+
+  own = jax.tree.map(own_part, state.carry)
   replicated = jax_utils.replicate(state.replace(carry=None))
   whole = replicated.replace(carry=split_rows(own, axis=1))
   # Through a pmap over the same axis, so that the first step meets arrays laid

@@ -8,22 +8,15 @@ import signal
 from collections.abc import Callable, Iterator
 
 import jax
-import numpy as np
+import tqdm
 
 from musegen_jax import config as config_lib
 from musegen_jax import plots
-from musegen_jax.data import batches
-from musegen_jax.evaluation import likelihood
-from musegen_jax.models import language_model
-from musegen_jax.sampling import decode, strategies
 from musegen_jax.training import checkpoints, loop, parallel
 from musegen_jax.training import setup as setup_lib
 from musegen_jax.training import state as state_lib
 from musegen_jax.training import workdir as workdir_lib
 from musegen_jax.training import writer as writer_lib
-
-# The piece drawn at each evaluation for TensorBoard.
-PREVIEW = decode.Lengths(seconds=15.0, min_seconds=5.0, note_seconds=5.0)
 
 
 @contextlib.contextmanager
@@ -55,36 +48,6 @@ def check_workdir(workdir: pathlib.Path, meta: dict, init_from: str) -> None:
     "init_from": init_from,
   }
   workdir_lib.check_identity(workdir, identity)
-
-
-def preview(setup: setup_lib.Setup, params: dict, step: int) -> np.ndarray:
-  """Piano-roll of one sampled piece, uint8 [height, width, 3]."""
-  tokens = decode.sample(
-    language_model.step_params(params, setup.model.dtype),
-    setup.model,
-    setup.codec,
-    indices=np.array([step]),
-    primers=[np.zeros(0, np.int16)],
-    lengths=PREVIEW,
-    strategy=strategies.Strategy(),
-    seed=setup.config.train.seed,
-  )[0]
-  return plots.piano_roll_image(setup.codec.decode(tokens))
-
-
-def evaluate(setup: setup_lib.Setup, params_by_device: list[dict]) -> float:
-  """Nats per event on the validation split; each process scores its share."""
-  own = range(jax.process_index(), len(setup.valid), jax.process_count())
-  scores = likelihood.score(
-    setup.model,
-    params_by_device,
-    setup.valid,
-    setup.codec,
-    pieces=list(own),
-  )
-  sums = np.array([scores.nll.sum(), scores.events.sum()])
-  nll, events = parallel.sum_over_processes(sums)
-  return float(nll / events)
 
 
 def train(
@@ -126,8 +89,8 @@ def train(
       print(
         f"stopped by a signal; the same command goes on in {workdir}"
         if stopped
-        else f"done: lowest validation loss {progress.best_loss:.4f} nats an"
-        f" event; {workdir}"
+        else f"done: lowest validation loss {progress.best_loss:.4f}"
+        f" {setup.task.unit}; {workdir}"
       )
 
 
@@ -139,7 +102,7 @@ def _run_loop(
   writer: writer_lib.Writer | None,
 ) -> bool:
   """Hands the loop its functions; returns whether a signal stopped it."""
-  config, codec = setup.config, setup.codec
+  config, task = setup.config, setup.task
 
   def save(
     state: state_lib.State, progress: loop.Progress, loss: float | None
@@ -147,37 +110,32 @@ def _run_loop(
     meta = setup.meta | {"progress": dataclasses.asdict(progress)}
     checkpoints.save(manager, parallel.collect(state), meta, loss)
 
-  def evaluate_and_draw(state: state_lib.State, step: int) -> float:
-    params_by_device = parallel.by_device(state.params)
+  def validate(state: state_lib.State, step: int) -> dict[str, float]:
+    by_device = parallel.by_device(state.params)
+    validation = task.validate(by_device, step)
     if writer:
-      writer.image(step, "sample", preview(setup, params_by_device[0], step))
-    return evaluate(setup, params_by_device)
+      piece = task.preview(by_device[0], step)
+      writer.image(step, "sample", plots.piano_roll_image(piece))
+      for name, values in validation.vectors.items():
+        writer.vector(step, f"valid/{name}", values)
+      for warning in validation.warnings:
+        tqdm.tqdm.write(f"step {step}: warning: {warning}")
+    return validation.figures
 
-  batch_at = batches.make_batch_at(
-    setup.variants,
-    codec,
-    batch_size=config.train.batch_size,
-    window=config.train.window,
-    carry_state=config.train.carry_state,
-    transpose_semitones=config.data.transpose_semitones,
-    seed=config.train.seed,
-    rows=parallel.own_rows(config.train.batch_size),
-  )
   step_fn = parallel.pmap_step(
-    model=setup.model,
+    loss=task.loss,
+    metrics=task.metrics,
     tx=setup.tx,
-    seed=config.train.seed,
-    dropout=config.model.dropout,
     accumulate=config.train.accumulate,
   )
-  opens = codec.grammar.opens
+  note_counts = setup.codec.grammar.note_counts
   with stop_on_signals() as stop_requested:
     return loop.run(
       parallel.spread(state),
       step_fn=step_fn,
-      batch_at=batch_at,
-      count_notes=lambda batch: int((opens[batch["targets"]] >= 0).sum()),
-      evaluate=evaluate_and_draw,
+      batch_at=task.batch_at,
+      count_notes=lambda batch: int(note_counts[batch["targets"]].sum()),
+      evaluate=validate,
       save=save,
       write=writer.scalars if writer else lambda step, values: None,
       stop_requested=stop_requested,

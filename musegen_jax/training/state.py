@@ -8,12 +8,21 @@ import jax.numpy as jnp
 import optax
 
 from musegen_jax.models import lstm
-from musegen_jax.models.language_model import LanguageModel
 
 Params = dict[str, Any]
 
 # Randomness is addressed: one fold of the key per use.
-INIT, DROPOUT = 0, 1
+INIT, DROPOUT, NOISE, HIDDEN_INPUTS, GUESSED_INPUTS, GUESSES, PRIOR = range(7)
+
+
+def step_key(seed: int, use: int, step: jax.Array) -> jax.Array:
+  """The key of one use of randomness at one step."""
+  return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), use), step)
+
+
+def init_key(seed: int) -> jax.Array:
+  """The key that parameters are drawn from."""
+  return jax.random.fold_in(jax.random.key(seed), INIT)
 
 
 @flax.struct.dataclass
@@ -24,33 +33,26 @@ class State:
     step: int32, completed updates; also the checkpoint's label.
     params: parameters, float32.
     opt_state: optax's state.
-    carry: the LSTM state the next window of each row starts from; unlike the
-      rest it differs between devices.
+    carry: the LSTM state the next window of each row starts from, or None
+      where windows do not continue each other; unlike the rest it differs
+      between devices.
   """
 
   step: jax.Array
   params: Params
   opt_state: optax.OptState
-  carry: lstm.LSTMCarry
-
-
-def init_params(model: LanguageModel, seed: int) -> Params:
-  """Parameters drawn from a seed; they do not depend on the batch."""
-  key = jax.random.fold_in(jax.random.key(seed), INIT)
-  tokens = jnp.zeros((1, 1), jnp.int32)
-  return jax.jit(model.init)(key, tokens, model.zero_carry(1))["params"]
+  carry: lstm.LSTMCarry | None
 
 
 def init(
-  model: LanguageModel,
   tx: optax.GradientTransformation,
-  batch_size: int,
   params: Params,
+  carry: lstm.LSTMCarry | None,
 ) -> State:
-  """State before the first step, for `batch_size` rows."""
+  """State before the first step; `carry` is that of the whole batch."""
   return State(
     step=jnp.zeros((), jnp.int32),
     params=params,
     opt_state=tx.init(params),
-    carry=model.zero_carry(batch_size),
+    carry=carry,
   )

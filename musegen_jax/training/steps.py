@@ -4,18 +4,34 @@ Letters: B rows of this device, T window, L layers, H LSTM units, A
 micro-batches, V vocabulary.
 """
 
-from collections.abc import Callable
+from typing import Protocol
 
 import jax
 import jax.numpy as jnp
 import optax
+from clu import metrics as clu_metrics
 
 from musegen_jax.models.language_model import LanguageModel
 from musegen_jax.models.lstm import LSTMCarry
+from musegen_jax.models.vae import VAE
 from musegen_jax.training import state as state_lib
-from musegen_jax.training.metrics import TrainMetrics
 
 AXIS = "data"
+Outputs = dict[str, jax.Array]
+
+
+class Loss(Protocol):
+  """What a model's loss looks like to the step."""
+
+  def __call__(
+    self,
+    params: state_lib.Params,
+    rows: dict[str, jax.Array],
+    carry: LSTMCarry | None,
+    step: jax.Array,
+  ) -> tuple[jax.Array, tuple[Outputs, LSTMCarry | None]]:
+    """The loss summed over rows (a batch, and `row`, their numbers [B] in the
+    whole batch), then arrays [B, T] for the metrics and the new carry."""
 
 
 def token_nll(
@@ -30,7 +46,7 @@ def dropout_masks(
   key: jax.Array,
   rows: jax.Array,
   window: int,
-  model: LanguageModel,
+  model: LanguageModel | VAE,
   rate: float,
 ) -> jax.Array:
   """Factors [L, T, B, H], each row's drawn from its number in the whole
@@ -59,46 +75,42 @@ def _join(array: jax.Array, axis: int) -> jax.Array:
 
 
 def _gradient_sum(
-  loss_sum: Callable[..., tuple],
-  params: state_lib.Params,
+  loss: Loss,
+  state: state_lib.State,
   batch: dict[str, jax.Array],
-  carry: LSTMCarry,
   accumulate: int,
-) -> tuple[state_lib.Params, jax.Array, jax.Array, LSTMCarry]:
+) -> tuple[state_lib.Params, Outputs, LSTMCarry | None]:
   """Adds up the gradients of `accumulate` micro-batches, one after another.
 
   Returns:
-    The gradient of the summed loss, nll and correct [B, T], the new carry.
+    The gradient of the summed loss, the outputs [B, T], the new carry.
   """
 
   def micro_step(gradient: state_lib.Params, micro: tuple) -> tuple:
-    (_, outputs), more = jax.value_and_grad(loss_sum, has_aux=True)(
-      params, *micro
+    (_, outputs), more = jax.value_and_grad(loss, has_aux=True)(
+      state.params, *micro, state.step
     )
     return jax.tree.map(jnp.add, gradient, more), outputs
 
   micro_batches = (
     jax.tree.map(lambda a: _split(a, 0, accumulate), batch),
-    jax.tree.map(lambda a: _split(a, 1, accumulate), carry),
+    jax.tree.map(lambda a: _split(a, 1, accumulate), state.carry),
   )
-  zeros = jax.tree.map(jnp.zeros_like, params)
-  gradient, (nll, correct, carry) = jax.lax.scan(
-    micro_step, zeros, micro_batches
-  )
+  zeros = jax.tree.map(jnp.zeros_like, state.params)
+  gradient, (outputs, carry) = jax.lax.scan(micro_step, zeros, micro_batches)
   carry = jax.tree.map(lambda a: _join(a, 1), carry)
-  return gradient, _join(nll, 0), _join(correct, 0), carry
+  return gradient, jax.tree.map(lambda a: _join(a, 0), outputs), carry
 
 
 def train_step(
   state: state_lib.State,
   batch: dict[str, jax.Array],
   *,
-  model: LanguageModel,
+  loss: Loss,
+  metrics: type[clu_metrics.Collection],
   tx: optax.GradientTransformation,
-  seed: int,
-  dropout: float,
   accumulate: int,
-) -> tuple[state_lib.State, TrainMetrics]:
+) -> tuple[state_lib.State, clu_metrics.Collection]:
   """One update from this device's rows of the batch, inside a pmap over AXIS.
 
   Sums of loss and mask are added over micro-batches and devices and divided
@@ -107,44 +119,21 @@ def train_step(
   Args:
     state: replicated but for `carry` [L, B, H].
     batch: inputs, targets, mask, reset, each [B, T].
-    model: the network.
+    loss: of the model.
+    metrics: what to make of the loss's outputs.
     tx: the optimiser.
-    seed: of dropout, with the step.
-    dropout: rate on each layer's outputs.
     accumulate: A, micro-batches of B / A rows.
   """
-  key = jax.random.fold_in(jax.random.key(seed), state_lib.DROPOUT)
-  key = jax.random.fold_in(key, state.step)
-  count, window = batch["inputs"].shape
+  count = len(batch["inputs"])
   first_row = jax.lax.axis_index(AXIS) * count
   batch = batch | {"row": first_row + jnp.arange(count)}
-
-  def loss_sum(
-    params: state_lib.Params, rows: dict[str, jax.Array], carry: LSTMCarry
-  ) -> tuple:
-    masks = None
-    if dropout:
-      masks = dropout_masks(key, rows["row"], window, model, dropout)
-    logits, carry, _ = model.apply(
-      {"params": params},
-      rows["inputs"],
-      carry,
-      reset=rows["reset"],
-      output_masks=masks,
-    )
-    nll, correct = token_nll(logits, rows["targets"])
-    return (nll * rows["mask"]).sum(), (nll, correct, carry)
-
-  gradient, nll, correct, carry = _gradient_sum(
-    loss_sum, state.params, batch, state.carry, accumulate
-  )
+  gradient, outputs, carry = _gradient_sum(loss, state, batch, accumulate)
   gradient, weight = jax.lax.psum((gradient, batch["mask"].sum()), AXIS)
   gradient = jax.tree.map(lambda g: g / jnp.maximum(weight, 1), gradient)
   updates, opt_state = tx.update(gradient, state.opt_state, state.params)
-  metrics = TrainMetrics.gather_from_model_output(
+  figures = metrics.gather_from_model_output(
     axis_name=AXIS,
-    nll=nll,
-    correct=correct,
+    **outputs,
     mask=batch["mask"],
     gradient_norm=optax.tree.norm(gradient),
   )
@@ -154,4 +143,4 @@ def train_step(
     opt_state=opt_state,
     carry=carry,
   )
-  return new_state, metrics
+  return new_state, figures

@@ -46,6 +46,13 @@ class Writer:
     for name, value in values.items():
       self._board.add_scalar(name, value, step)
 
+  def vector(self, step: int, name: str, values: np.ndarray) -> None:
+    """Adds an array [N] at a step: a row of its own, and a histogram."""
+    row = {"step": step, name: [float(value) for value in values]}
+    self._file.write(json.dumps(row) + "\n")
+    self._file.flush()
+    self._board.add_histogram(name, values, step)
+
   def image(self, step: int, name: str, pixels: np.ndarray) -> None:
     """Adds a picture, uint8 [height, width, 3], to TensorBoard."""
     self._board.add_image(name, pixels, step, dataformats="HWC")

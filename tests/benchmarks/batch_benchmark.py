@@ -13,7 +13,6 @@ from absl import flags
 
 from configs import quickstart
 from musegen_jax import errors
-from musegen_jax.data import batches
 from musegen_jax.training import parallel
 from musegen_jax.training import setup as setup_lib
 
@@ -38,20 +37,11 @@ def main(argv: list[str]) -> None:
   config = quickstart.get_config()
   config.data.data_dir = _DATA_DIR.value
   setup = setup_lib.prepare(config, "")
-  batch_at = batches.make_batch_at(
-    setup.variants,
-    setup.codec,
-    batch_size=config.train.batch_size,
-    window=config.train.window,
-    carry_state=config.train.carry_state,
-    transpose_semitones=config.data.transpose_semitones,
-    seed=config.train.seed,
-  )
+  batch_at = setup.task.batch_at
   step_fn = parallel.pmap_step(
-    model=setup.model,
+    loss=setup.task.loss,
+    metrics=setup.task.metrics,
     tx=setup.tx,
-    seed=config.train.seed,
-    dropout=config.model.dropout,
     accumulate=config.train.accumulate,
   )
   state = parallel.spread(setup.initial_state())

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from musegen_jax.data.codecs import codec as codec_lib
-from musegen_jax.data.codecs import melody, performance
+from musegen_jax.data.codecs import drums, melody, performance
 from musegen_jax.sampling import decode
 from musegen_jax.sampling import grammar as grammar_lib
 from musegen_jax.sampling.strategies import Strategy
@@ -16,6 +16,7 @@ from musegen_jax.sampling.strategies import Strategy
 BATCH = 64
 NOTE_STEPS = 30
 TICKS_PER_STEP = {
+  "drums": drums.TICKS_PER_STEP,
   "melody": melody.TICKS_PER_STEP,
   "performance": performance.TICKS_PER_STEP,
 }

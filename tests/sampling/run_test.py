@@ -17,7 +17,7 @@ from musegen_jax.errors import UserError
 from musegen_jax.models import language_model
 from musegen_jax.sampling import audio, decode, run
 from musegen_jax.sampling.strategies import Strategy
-from musegen_jax.training import state
+from musegen_jax.training import task
 
 HEADER = {"checkpoint": "runs/x/checkpoints/5", "step": 5}
 
@@ -31,7 +31,11 @@ def meta(tiny_dataset: pathlib.Path) -> dict:
   model = language_model.from_config(config.model, codec)
   return {
     "config": dataclasses.asdict(config),
-    "params": jax.device_get(state.init_params(model, 0)),
+    "params": jax.device_get(
+      task.draw_params(
+        model, 0, np.zeros((1, 1), np.int32), model.zero_carry(1)
+      )
+    ),
   }
 
 

@@ -3,21 +3,23 @@
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from musegen_jax import config as config_lib
 from musegen_jax.errors import UserError
 from musegen_jax.models import language_model
-from musegen_jax.training import checkpoints, optimizer, state
+from musegen_jax.training import checkpoints, optimizer, state, task
 
 MODEL = language_model.LanguageModel(7, 6, 8, 2)
 
 
 def make_state() -> state.State:
-  params = jax.device_get(state.init_params(MODEL, 0))
+  tokens = jnp.zeros((1, 1), jnp.int32)
+  params = task.draw_params(MODEL, 0, tokens, MODEL.zero_carry(1))
   tx = optimizer.make(config_lib.Optimizer(), 1000, params)
-  return jax.device_get(state.init(MODEL, tx, 4, params))
+  return jax.device_get(state.init(tx, params, MODEL.zero_carry(4)))
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ import pytest
 
 from musegen_jax import config as config_lib
 from musegen_jax.errors import UserError
+from musegen_jax.evaluation import likelihood
 from musegen_jax.training import checkpoints, loop, run, writer
 from tests.conftest import ROOT, run_module
 
@@ -268,7 +269,13 @@ def test_early_stopping_survives_a_restart(
   tiny_config.train.evaluate_every = 1
   tiny_config.train.early_stop = 2
   valid = iter([3.0, 2.0, 2.5, 2.2, 1.0])
-  monkeypatch.setattr(run, "evaluate", lambda *_: next(valid))
+  monkeypatch.setattr(
+    likelihood,
+    "score",
+    lambda *_, **__: likelihood.Scores(
+      np.array([next(valid)]), np.zeros(1), np.ones(1)
+    ),
+  )
   run.train(tiny_config, tmp_path, "")
   assert writer.read_metrics(tmp_path)[-1]["step"] == 4
   assert checkpoints.load(tmp_path).step == 2  # the best is kept

@@ -1,23 +1,36 @@
 """The step alone: masks, dropout by row, one compilation, learning."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from musegen_jax import config as config_lib
 from musegen_jax.models import language_model
-from musegen_jax.training import optimizer, parallel, state, steps
+from musegen_jax.training import (
+  language_task,
+  metrics,
+  optimizer,
+  parallel,
+  state,
+  steps,
+  task,
+)
 
 MODEL = language_model.LanguageModel(7, 6, 8, 2)
 
 
 def make_step(dropout: float = 0.0) -> tuple:
   settings = config_lib.Optimizer(learning_rate=0.02, warmup_steps=0)
-  params = jax.device_get(state.init_params(MODEL, 0))
+  tokens = jnp.zeros((1, 1), jnp.int32)
+  params = task.draw_params(MODEL, 0, tokens, MODEL.zero_carry(1))
   tx = optimizer.make(settings, 1000, params)
-  begun = parallel.spread(state.init(MODEL, tx, 4, params))
+  begun = parallel.spread(state.init(tx, params, MODEL.zero_carry(4)))
   step_fn = parallel.pmap_step(
-    model=MODEL, tx=tx, seed=0, dropout=dropout, accumulate=1
+    loss=language_task.make_loss(MODEL, dropout, seed=0),
+    metrics=metrics.TrainMetrics,
+    tx=tx,
+    accumulate=1,
   )
   return begun, step_fn
 

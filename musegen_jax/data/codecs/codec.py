@@ -26,6 +26,44 @@ class Unencodable(Exception):
 
 
 @dataclasses.dataclass(frozen=True)
+class Line:
+  """One part of a piece as a codec on a grid hears it.
+
+  Attributes:
+    track: number of the part in the piece; -1 where several are merged.
+    notes: [N] of NOTE, sorted by start_tick, at least one.
+  """
+
+  track: int
+  notes: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+  """How a codec on a metrical grid reads bars.
+
+  Attributes:
+    steps_per_beat: steps in a quarter note.
+    bar_steps: slots a bar takes in a window; shorter bars are filled up with
+      pad.
+    lines: (piece) -> the usable lines, best first, and the reason for each
+      part that is left out, by `part_name`. Never raises.
+    quantise: (notes, start_tick, ticks_per_step, steps) -> int16 [steps]: what
+      the notes of a line that begin at start_tick or later say.
+  """
+
+  steps_per_beat: int
+  bar_steps: int
+  lines: Callable[[Piece], tuple[list[Line], dict[str, str]]]
+  quantise: Callable[[np.ndarray, float, float, int], np.ndarray]
+
+
+def part_name(notes: np.ndarray) -> str:
+  """What messages call the part that notes [N] belong to."""
+  return f"track {notes['track'][0]} (program {notes['program'][0]})"
+
+
+@dataclasses.dataclass(frozen=True)
 class Field:
   """One kind of event: values low..high, one token each.
 
@@ -51,12 +89,14 @@ class Grammar:
     closes: [V] int32, pitch that stops sounding, or -1; -2 stops whatever
       sounds.
     steps: [V] int32, time steps that pass.
+    note_counts: [V] int32, notes that a token begins.
     monophonic: an opened note closes the one before, `end` closes the last.
   """
 
   opens: np.ndarray
   closes: np.ndarray
   steps: np.ndarray
+  note_counts: np.ndarray
   monophonic: bool
 
 
@@ -76,6 +116,7 @@ class Codec:
     decode: int16 [N] -> Piece; specials and senseless tokens are skipped.
     stretchable: whether `stretch` changes anything.
     make_grammar: (codec) -> Grammar.
+    grid: how it reads bars; None where the codec knows none.
   """
 
   name: str
@@ -85,6 +126,7 @@ class Codec:
   decode: Callable[[np.ndarray], Piece]
   stretchable: bool
   make_grammar: Callable[["Codec"], Grammar]
+  grid: Grid | None = None
 
   @functools.cached_property
   def offsets(self) -> dict[str, int]:
@@ -172,7 +214,7 @@ class Codec:
 
   def note_count(self, tokens: np.ndarray) -> int:
     """Number of notes that tokens [N] start."""
-    return int((self.grammar.opens[tokens] >= 0).sum())
+    return int(self.grammar.note_counts[tokens].sum())
 
   def duration_seconds(self, tokens: np.ndarray) -> float:
     """Seconds that tokens [N] take, on the codec's own time grid."""

@@ -1,16 +1,24 @@
 """Melody on a sixteenth grid: no-event, note-off or a pitch (90 classes).
 
 The classes are those of MusicVAE's melodies (Roberts et al. 2018;
-note_seq MelodyOneHotEncoding(21, 109)): 16 steps a bar of 4/4. One melody a
-piece: the highest of the parts that play one note at a time, or else the top
-line of the highest part. What is lost: all other parts, velocity, tempo,
-anything off the grid.
+note_seq MelodyOneHotEncoding(21, 109)): 16 steps a bar of 4/4. `encode` says
+one melody a piece: the highest of the parts that play one note at a time, or
+else the top line of the highest part. What is lost: all other parts, velocity,
+tempo, anything off the grid.
 """
 
 import numpy as np
 
 from musegen_jax.data import notes
-from musegen_jax.data.codecs.codec import Codec, Field, Grammar, Unencodable
+from musegen_jax.data.codecs.codec import (
+  Codec,
+  Field,
+  Grammar,
+  Grid,
+  Line,
+  Unencodable,
+  part_name,
+)
 
 STEPS_PER_BEAT = 4
 STEPS_PER_BAR = 16
@@ -27,29 +35,86 @@ FIELDS = (
 )
 
 
+def lines(piece: notes.Piece) -> tuple[list[Line], dict[str, str]]:
+  """The melodies of a piece, best first, and why other parts are none.
+
+  A line a part: those that play one note at a time, the higher mean pitch
+  first. Where there is none, the top lines of the others.
+  """
+  one_voiced, polyphonic, left_out = [], [], {}
+  tracks = piece.notes["track"]
+  for track in np.unique(tracks).tolist():
+    part = piece.notes[tracks == track]
+    name = part_name(part)
+    part = part[~part["is_drum"]]
+    if not len(part):
+      left_out[name] = "drums"
+      continue
+    part = part[(part["pitch"] >= LOW_PITCH) & (part["pitch"] <= HIGH_PITCH)]
+    if not len(part):
+      left_out[name] = f"no pitches in {LOW_PITCH}..{HIGH_PITCH}"
+      continue
+    overlap = notes.end_ticks(part)[:-1] > part["start_tick"][1:]
+    voices = (
+      polyphonic if overlap.sum() > MAX_OVERLAP * overlap.size else (one_voiced)
+    )
+    voices.append(Line(track, part))
+  if one_voiced:
+    for line in polyphonic:
+      left_out[part_name(line.notes)] = "polyphonic beside one-voiced parts"
+  usable = one_voiced or polyphonic
+  usable.sort(key=lambda line: -line.notes["pitch"].mean())
+  return usable, left_out
+
+
 def melody_part(piece: notes.Piece) -> np.ndarray:
   """Notes of the part that carries the melody, sorted by start_tick.
 
-  One-voiced parts go first, then the higher mean pitch. Raises Unencodable
-  where there is no pitched note in 21..108.
+  Raises Unencodable where there is no pitched note in 21..108.
   """
-  table = piece.notes
-  usable = ~table["is_drum"]
-  usable &= (table["pitch"] >= LOW_PITCH) & (table["pitch"] <= HIGH_PITCH)
-  table = table[usable]
-  if not len(table):
-    raise Unencodable("no pitched notes in 21..108")
-  best, best_rank = table, (-1.0, 0.0)
-  for track in np.unique(table["track"]):
-    part = table[table["track"] == track]
-    ends = notes.end_ticks(part)
-    overlap = (
-      np.mean(ends[:-1] > part["start_tick"][1:]) if len(part) > 1 else 0
-    )
-    rank = (float(overlap <= MAX_OVERLAP), float(part["pitch"].mean()))
-    if rank > best_rank:
-      best, best_rank = part, rank
-  return best
+  usable, _ = lines(piece)
+  if not usable:
+    raise Unencodable(f"no pitched notes in {LOW_PITCH}..{HIGH_PITCH}")
+  return usable[0].notes
+
+
+def _top_line(
+  part: np.ndarray, start_tick: float, ticks_per_step: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Start and end step and pitch (int64) of the notes heard, one at a time."""
+  starts = (part["start_tick"] - start_tick) / ticks_per_step
+  ends = (notes.end_ticks(part) - start_tick) / ticks_per_step
+  starts, ends = np.rint([starts, ends]).astype(np.int64)
+  # Of the notes that start together the highest is the melody.
+  order = np.lexsort((-part["pitch"].astype(np.int64), starts))
+  starts = starts[order]
+  first = np.append(True, starts[1:] > starts[:-1])
+  order, starts = order[first], starts[first]
+  ends = np.maximum(ends[order], starts + 1)
+  ends[:-1] = np.minimum(ends[:-1], starts[1:])
+  return starts, ends, part["pitch"][order].astype(np.int64)
+
+
+def _write(
+  starts: np.ndarray, ends: np.ndarray, pitch: np.ndarray, steps: int
+) -> np.ndarray:
+  tokens = np.full(steps, CODEC.offsets["no_event"], np.int16)
+  inside = (starts >= 0) & (starts < steps)
+  starts, ends, pitch = starts[inside], ends[inside], pitch[inside]
+  # What sounds to the last step needs no note-off.
+  tokens[ends[ends < steps]] = CODEC.offsets["note_off"]
+  tokens[starts] = CODEC.offsets["pitch"] + pitch - LOW_PITCH
+  return tokens
+
+
+def quantise(
+  part: np.ndarray, start_tick: float, ticks_per_step: float, steps: int
+) -> np.ndarray:
+  """Tokens int16 [steps] of the top line of the notes [N] of a part.
+
+  Notes that begin before start_tick are not heard, nor is their end.
+  """
+  return _write(*_top_line(part, start_tick, ticks_per_step), steps)
 
 
 def encode(piece: notes.Piece, stretch: float = 1.0) -> np.ndarray:
@@ -61,22 +126,11 @@ def encode(piece: notes.Piece, stretch: float = 1.0) -> np.ndarray:
   if stretch != 1.0:
     raise ValueError("the melody codec has no absolute time to stretch")
   part = melody_part(piece)
-  per_tick = STEPS_PER_BEAT / piece.ticks_per_beat
-  starts = np.rint(part["start_tick"] * per_tick).astype(np.int64)
-  ends = np.rint(notes.end_ticks(part) * per_tick).astype(np.int64)
-  # Of the notes that start together the highest is the melody.
-  order = np.lexsort((-part["pitch"].astype(np.int64), starts))
-  order = order[np.diff(starts[order], prepend=-1) > 0]
-  starts, ends = starts[order], np.maximum(ends[order], starts[order] + 1)
-  pitch = part["pitch"][order].astype(np.int64)
+  starts, ends, pitch = _top_line(
+    part, 0, piece.ticks_per_beat / STEPS_PER_BEAT
+  )
   offset = starts[0] // STEPS_PER_BAR * STEPS_PER_BAR
-  starts, ends = starts - offset, ends - offset
-  ends[:-1] = np.minimum(ends[:-1], starts[1:])
-  # The last note is closed by the end of the piece, not by a note-off.
-  tokens = np.full(ends[-1], CODEC.offsets["no_event"], np.int16)
-  tokens[ends[:-1]] = CODEC.offsets["note_off"]
-  tokens[starts] = CODEC.offsets["pitch"] + pitch - LOW_PITCH
-  return tokens
+  return _write(starts - offset, ends - offset, pitch, ends[-1] - offset)
 
 
 def decode(tokens: np.ndarray) -> notes.Piece:
@@ -104,7 +158,8 @@ def _grammar(codec: Codec) -> Grammar:
   opens[first : codec.begin] = np.arange(LOW_PITCH, HIGH_PITCH + 1)
   closes[codec.offsets["note_off"]] = -2
   steps[: codec.begin] = 1
-  return Grammar(opens, closes, steps, monophonic=True)
+  note_counts = (opens >= 0).astype(np.int32)
+  return Grammar(opens, closes, steps, note_counts, monophonic=True)
 
 
 CODEC = Codec(
@@ -115,4 +170,5 @@ CODEC = Codec(
   decode=decode,
   stretchable=False,
   make_grammar=_grammar,
+  grid=Grid(STEPS_PER_BEAT, STEPS_PER_BAR, lines, quantise),
 )

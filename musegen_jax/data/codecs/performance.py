@@ -117,7 +117,8 @@ def _grammar(codec: Codec) -> Grammar:
   closes[codec.offsets["note_off"] + np.arange(128)] = np.arange(128)
   first = codec.offsets["time_shift"]
   steps[first : first + MAX_SHIFT] = np.arange(1, MAX_SHIFT + 1)
-  return Grammar(opens, closes, steps, monophonic=False)
+  note_counts = (opens >= 0).astype(np.int32)
+  return Grammar(opens, closes, steps, note_counts, monophonic=False)
 
 
 CODEC = Codec(

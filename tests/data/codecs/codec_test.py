@@ -14,11 +14,11 @@ every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda c: c.name)
 
 
 def test_names_are_the_files() -> None:
-  assert codec_lib.names() == ["melody", "performance"]
+  assert codec_lib.names() == ["drums", "melody", "performance"]
 
 
 def test_unknown_name_lists_the_choices() -> None:
-  with pytest.raises(UserError, match="melody, performance"):
+  with pytest.raises(UserError, match="drums, melody, performance"):
     codec_lib.load("codec")
 
 
@@ -37,11 +37,24 @@ def test_every_token_has_one_effect(codec: codec_lib.Codec) -> None:
 def test_transposing_keeps_other_tokens(codec: codec_lib.Codec) -> None:
   others = np.arange(codec.vocab_size)[~codec.is_pitch].astype(np.int16)
   assert codec.shift_bounds(others) == (0, 0)
-  pitch = codec.offsets["note_on" if codec.name == "performance" else "pitch"]
-  tokens = np.append(others, np.int16(pitch + 40))
-  moved = codec.transpose(tokens, 3)
-  np.testing.assert_array_equal(moved[:-1], others)
-  assert moved[-1] == pitch + 43
+  np.testing.assert_array_equal(codec.transpose(others, 3), others)
+  for pitch in codec.is_pitch.nonzero()[0][40::50]:
+    tokens = np.append(others, np.int16(pitch))
+    moved = codec.transpose(tokens, 3)
+    np.testing.assert_array_equal(moved[:-1], others)
+    assert moved[-1] == pitch + 3
+
+
+@every_codec
+def test_decoding_a_token_makes_its_notes(codec: codec_lib.Codec) -> None:
+  counts = codec.grammar.note_counts
+  assert (counts > 0).tolist() == (codec.grammar.opens >= 0).tolist()
+  # A step that begins no note, so that each note lasts one.
+  passes = (codec.grammar.steps == 1) & (counts == 0)
+  wait = (passes & (codec.grammar.closes == -1)).argmax()
+  for token in range(codec.vocab_size):
+    piece = codec.decode(np.array([token, wait], np.int16))
+    assert len(piece.notes) == counts[token]
 
 
 def test_command_prints_the_tables() -> None:

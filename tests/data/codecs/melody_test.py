@@ -65,6 +65,55 @@ def test_one_voiced_part_goes_before_a_higher_chordal_one() -> None:
   assert part["pitch"].tolist() == [70, 72]
 
 
+def test_lines_and_the_reasons_of_other_parts() -> None:
+  chords = make_piece([(0, 8, 90), (0, 8, 94), (8, 16, 90)], track=0)
+  bass = make_piece([(0, 4, 40), (4, 8, 43)], track=1)
+  tune = make_piece([(0, 4, 70), (4, 8, 72), (8, 9, 15)], track=2)
+  kit = make_piece([(0, 1, 36)], track=3)
+  kit.notes["is_drum"] = True
+  deep = make_piece([(0, 1, 12)], track=4)
+  deep.notes["program"] = 25
+  parts = [part.notes for part in (chords, bass, tune, kit, deep)]
+  piece = notes.Piece(480, notes.sort(np.concatenate(parts)))
+  lines, left_out = CODEC.grid.lines(piece)
+  assert [line.track for line in lines] == [2, 1]
+  assert lines[0].notes["pitch"].tolist() == [70, 72]
+  assert left_out == {
+    "track 0 (program 0)": "polyphonic beside one-voiced parts",
+    "track 3 (program 0)": "drums",
+    "track 4 (program 25)": "no pitches in 21..108",
+  }
+
+
+def test_polyphonic_parts_are_lines_where_there_are_no_others() -> None:
+  low = make_piece([(0, 8, 50), (0, 8, 54)], track=0)
+  high = make_piece([(0, 8, 90), (0, 8, 94)], track=1)
+  table = notes.sort(np.concatenate([low.notes, high.notes]))
+  lines, left_out = CODEC.grid.lines(notes.Piece(480, table))
+  assert [line.track for line in lines] == [1, 0] and not left_out
+
+
+@pytest.mark.parametrize(("overlaps", "lines"), [(5, [1]), (6, [0, 1])])
+def test_a_little_overlap_is_no_polyphony(
+  overlaps: int, lines: list[int]
+) -> None:
+  # 119 pairs of neighbours, five or six of which sound together.
+  rows = [(2 * i, 2 * i + 2 + (i < overlaps), 60) for i in range(120)]
+  chords = make_piece([(0, 8, 40), (0, 8, 44)], track=0)
+  tune = make_piece(rows, track=1)
+  table = notes.sort(np.concatenate([tune.notes, chords.notes]))
+  found, _ = CODEC.grid.lines(notes.Piece(480, table))
+  assert sorted(line.track for line in found) == lines
+
+
+def test_quantise_hears_from_a_tick_on() -> None:
+  part = make_piece([(2, 6, 60), (6, 8, 62), (9, 20, 64)]).notes
+  tokens = CODEC.grid.quantise(part, 4 * 120.0, 120.0, 8)
+  # The note begun before is not heard, nor its end; the last one sounds on.
+  assert tokens.tolist() == [0, 0, 43, 0, 1, 45, 0, 0]
+  assert tokens.dtype == np.int16
+
+
 def test_top_line_of_chords() -> None:
   piece = make_piece([(0, 4, 60), (0, 8, 67), (4, 8, 55), (4, 6, 64)])
   assert CODEC.decode(CODEC.encode(piece, 1.0)).notes["pitch"].tolist() == [

@@ -1,0 +1,168 @@
+"""Musical attributes of windows, and the directions of latent space that
+raise them.
+
+Letters: W windows, T steps, A attributes, Z latent dimensions.
+"""
+
+import numpy as np
+
+from musegen_jax.data.codecs.codec import Codec
+
+NAMES = (
+  "note_density",
+  "mean_pitch",
+  "mean_interval",
+  "syncopation",
+  "fraction_in_key",
+)
+
+# Temperley's profiles from the Kostka-Payne corpus (Music and Probability,
+# 2007): on Bach chorales they found the key of the signature in 86 % of pieces,
+# those of Krumhansl and Kessler in 74 %.
+# fmt: off
+_PROFILES = (
+  (.748, .060, .488, .082, .670, .460, .096, .715, .104, .366, .057, .400),
+  (.712, .084, .474, .618, .049, .460, .105, .747, .404, .067, .133, .330),
+)
+# fmt: on
+# Natural minor, so that a key and its relative hold the same notes and a
+# mistake between the two changes nothing.
+_SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))
+
+
+def compute(tokens: np.ndarray, codec: Codec) -> np.ndarray:
+  """Attributes of windows [W, T] in the order of NAMES: float64 [W, A].
+
+  - note_density: notes a time step.
+  - mean_pitch: of the notes, MIDI numbers.
+  - mean_interval: size of the step from one note to the next, semitones.
+  - syncopation: how much stronger the strongest step a note is held or silent
+    over is than the one it begins on, in levels of the meter (Longuet-Higgins &
+    Lee 1984), mean over notes, 0 where it is not stronger.
+  - fraction_in_key: share of notes in the scale of the best of 24 keys.
+
+  Notes that begin together count as `codec.grammar.opens` has them. nan where
+  undefined: no note (for intervals two), no pitches (drums), no meter.
+  """
+  grammar = codec.grammar
+  onsets = grammar.opens[tokens] >= 0
+  pitched = onsets & codec.is_pitch[tokens]
+  pitch = np.where(pitched, grammar.opens[tokens], 0)
+  with np.errstate(invalid="ignore", divide="ignore"):
+    columns = [
+      grammar.note_counts[tokens].sum(1) / grammar.steps[tokens].sum(1),
+      pitch.sum(1) / pitched.sum(1),
+      _mean_interval(pitch, pitched),
+      _syncopation(tokens, onsets, codec),
+      _fraction_in_key(pitch, pitched),
+    ]
+  values = np.stack(columns, 1).astype(np.float64)
+  return np.where(np.isfinite(values), values, np.nan)
+
+
+def _mean_interval(pitch: np.ndarray, pitched: np.ndarray) -> np.ndarray:
+  total = np.zeros(len(pitch))
+  last = np.full(len(pitch), -1)
+  for step in range(pitch.shape[1]):
+    here = pitched[:, step]
+    second = here & (last >= 0)
+    total += np.where(second, np.abs(pitch[:, step] - last), 0)
+    last = np.where(here, pitch[:, step], last)
+  return total / np.where(pitched.sum(1) > 1, pitched.sum(1) - 1, np.nan)
+
+
+def meter_weights(bar_steps: int) -> np.ndarray:
+  """Metrical weight of each sixteenth of a bar, [bar_steps] int.
+
+  0 for its first step, one less for every level of the meter further down:
+  halves of a 4/4 bar, quarters, eighths, sixteenths. A bar of 12 sixteenths is
+  read as 3/4, not as 6/8: the tokens do not tell.
+  """
+  periods = [period for period in (8, 4, 2, 1) if bar_steps % period == 0]
+  step = np.arange(bar_steps)
+  return -sum(
+    (step % period != 0).astype(int) for period in {bar_steps, *periods}
+  )
+
+
+def _syncopation(
+  tokens: np.ndarray, onsets: np.ndarray, codec: Codec
+) -> np.ndarray:
+  result = np.full(len(tokens), np.nan)
+  if codec.grid is None:
+    return result
+  slots = codec.grid.bar_steps
+  bar_steps = (tokens[:, :slots] != codec.pad).sum(1)
+  for length in np.unique(bar_steps[bar_steps > 0]):
+    chosen = bar_steps == length
+    bars = onsets[chosen].reshape(chosen.sum(), -1, slots)[:, :, :length]
+    weights = np.tile(meter_weights(length), bars.shape[1])
+    result[chosen] = _strength(bars.reshape(len(bars), -1), weights)
+  return result
+
+
+def _strength(onsets: np.ndarray, weights: np.ndarray) -> np.ndarray:
+  """Mean syncopation of onsets [W, T], from the last step to the first."""
+  total = np.zeros(len(onsets))
+  ahead = np.full(len(onsets), -np.inf)  # strongest step up to the next onset
+  for step in reversed(range(len(weights))):
+    here = onsets[:, step]
+    total += np.where(here, np.maximum(ahead - weights[step], 0), 0)
+    ahead = np.where(here, -np.inf, np.maximum(ahead, weights[step]))
+  return total / onsets.sum(1)
+
+
+def _fraction_in_key(pitch: np.ndarray, pitched: np.ndarray) -> np.ndarray:
+  counts = np.stack(
+    [((pitch % 12 == pc) & pitched).sum(1) for pc in range(12)], 1
+  ).astype(float)
+  profiles, scales = [], []
+  for values, scale in zip(_PROFILES, _SCALES, strict=True):
+    profile = (np.array(values) - np.mean(values)) / np.std(values)
+    inside = np.isin(np.arange(12), scale).astype(float)
+    profiles += [np.roll(profile, tonic) for tonic in range(12)]
+    scales += [np.roll(inside, tonic) for tonic in range(12)]
+  # Standardised profiles: the best product is the best correlation.
+  best = (counts @ np.array(profiles).T).argmax(1)
+  return (counts * np.array(scales)[best]).sum(1) / counts.sum(1)
+
+
+def vectors(means: np.ndarray, values: np.ndarray) -> np.ndarray:
+  """Directions that raise each attribute, float32 [A, Z].
+
+  The mean z of the quarter of windows that has most of it, less that of the
+  quarter that has least (Roberts et al. 2018, section 5.4): adding it once
+  moves a window from one class to the other. Zeros where an attribute does not
+  vary.
+
+  Args:
+    means: [W, Z] posterior means.
+    values: [W, A] of `compute`; nan is left out.
+  """
+  rows = []
+  for column in values.T:
+    known = np.isfinite(column)
+    upper, lower = _quarters(column[known])
+    difference = np.zeros(means.shape[1])
+    if upper.any() and lower.any():
+      of_known = means[known].astype(np.float64)
+      difference = of_known[upper].mean(0) - of_known[lower].mean(0)
+    rows.append(difference)
+  return np.array(rows, np.float32)
+
+
+def _quarters(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+  """Masks of the upper and the lower quarter, all that tie included, but no
+  window in both."""
+  if not len(values):
+    return np.zeros((2, 0), bool)
+  low, high = np.quantile(values, (0.25, 0.75))
+  upper, lower = values >= high, values <= low
+  if low == high:
+    upper, lower = values > low, values < low
+    # Where most windows have the least or the most there is, they are a class.
+    if not upper.any():
+      upper = values == low
+    elif not lower.any():
+      lower = values == low
+  return upper, lower

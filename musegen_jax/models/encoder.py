@@ -1,0 +1,80 @@
+"""From a window of tokens to a posterior: a bidirectional LSTM.
+
+Letters: B batch, T time step, D embedding width, E LSTM units a direction,
+V vocabulary, Z latent dimensions.
+"""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from musegen_jax.models import initializers, lstm
+from musegen_jax.models.gaussian import Gaussian
+
+
+def bidirectional(recurrent: jax.Array, gates_in: jax.Array) -> jax.Array:
+  """Runs a forward and a backward LSTM layer in one scan.
+
+  The direction is a batch axis of the products, which halves the steps that
+  have to wait for each other.
+
+  Args:
+    recurrent: [2, E, 4E], forward and backward.
+    gates_in: [2, T, B, 4E] projected inputs, both in the order of time.
+
+  Returns:
+    [B, 2E]: the state of each direction after its last step, float32.
+  """
+  _, steps, batch, gates = gates_in.shape
+  carry = lstm.initial_carry(1, batch, gates // 4)
+
+  def one(recurrent: jax.Array, gates_in: jax.Array) -> jax.Array:
+    params = lstm.single_layer(recurrent[None])
+    return lstm.lstm(params, gates_in, carry)[1].h[0]
+
+  both = jnp.stack((gates_in[0], jnp.flip(gates_in[1], 0)))
+  forward, backward = jax.vmap(one)(recurrent, both)
+  return jnp.concatenate((forward, backward), -1)
+
+
+class Encoder(nn.Module):
+  """q(z | x) by a bidirectional LSTM layer.
+
+  Attributes:
+    vocab_size: V.
+    embedding_size: D.
+    hidden_size: E.
+    latent_size: Z.
+    dtype: of the matrix products; parameters and the posterior are float32.
+  """
+
+  vocab_size: int
+  embedding_size: int
+  hidden_size: int
+  latent_size: int
+  dtype: str = "float32"
+
+  @nn.compact
+  def __call__(self, tokens: jax.Array) -> Gaussian:
+    """The posterior of windows [B, T] int32, each part [B, Z]."""
+    gates, dtype = 4 * self.hidden_size, jnp.dtype(self.dtype)
+    linen = nn.initializers
+    embedding = self.param(
+      "embedding", linen.normal(1.0), (self.vocab_size, self.embedding_size)
+    )
+    kernel = self.param(
+      "kernel", linen.lecun_normal(), (self.embedding_size, 2 * gates)
+    )
+    bias = self.param("bias", initializers.forget_bias, (2, gates))
+    recurrent = self.param(
+      "recurrent",
+      initializers.orthogonal_layers,
+      (2, self.hidden_size, gates),
+    )
+    gates_in = lstm.embedding_gates(
+      embedding.astype(dtype), kernel, bias.reshape(-1), tokens.T
+    )
+    gates_in = gates_in.reshape(*gates_in.shape[:2], 2, gates)
+    last = bidirectional(recurrent, jnp.moveaxis(gates_in, 2, 0))
+    heads = nn.Dense(2 * self.latent_size, name="posterior")(last)
+    return Gaussian(*jnp.split(heads, 2, axis=-1))
