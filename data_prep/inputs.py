@@ -1,21 +1,14 @@
 """What goes into a build: the MIDI files below a folder, and their labels."""
 
-import csv
 import hashlib
 import json
 import os
 import pathlib
-import posixpath
-import stat
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import tqdm
 
-from musegen_jax.errors import UserError
-
-SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
-LABELS = ("genre", "composer", "title")
+from musegen_jax.data import midi_folder
 
 
 class Input(NamedTuple):
@@ -37,95 +30,21 @@ class Input(NamedTuple):
   title: str
 
 
-def find(midi_dir: pathlib.Path) -> Iterator[str]:
-  """Paths of MIDI files, relative, without those in hidden folders.
-
-  Links to folders are followed, each folder once: loops end.
-  """
-  seen = set()
-  for folder, subfolders, files in os.walk(midi_dir, followlinks=True):
-    status = os.stat(folder)
-    if (status.st_dev, status.st_ino) in seen:
-      subfolders.clear()
-      continue
-    seen.add((status.st_dev, status.st_ino))
-    subfolders[:] = sorted(s for s in subfolders if not s.startswith("."))
-    for name in sorted(files):
-      if name.lower().endswith(SUFFIXES):
-        path = pathlib.Path(folder, name)
-        yield path.relative_to(midi_dir).as_posix()
-
-
-def read_file(path: pathlib.Path, max_bytes: int) -> bytes:
-  """The first `max_bytes` + 1 bytes: enough to see that there are too many.
-
-  Raises OSError, also for what is no regular file (a pipe would block).
-  """
-  descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-  with open(descriptor, "rb") as file:
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-      raise OSError("not a regular file")
-    return file.read(max_bytes + 1)
-
-
-def read_labels(path: pathlib.Path) -> dict[str, tuple[str, ...]]:
-  """Genre, composer and title of each path in a labels file.
-
-  Args:
-    path: csv with a header; `path` must be among the columns, those of LABELS
-      may be. Raises UserError where it is none.
-  """
-  labels = {}
-  try:
-    with open(path, encoding="utf-8-sig", newline="") as file:
-      reader = csv.DictReader(file, restval="")
-      if "path" not in (reader.fieldnames or ()):
-        raise UserError(
-          f"{path} has no column 'path': its header must be"
-          " path,genre,composer,title"
-        )
-      for row in reader:
-        name = posixpath.normpath(row["path"].strip())
-        labels[name] = tuple((row.get(key) or "").strip() for key in LABELS)
-  except (csv.Error, UnicodeDecodeError) as error:
-    raise UserError(
-      f"{path} is not a csv file in UTF-8 ({error}): correct it or pass another"
-      " with --labels"
-    ) from error
-  return labels
-
-
 def collect(
   midi_dir: pathlib.Path, labels_path: pathlib.Path | None, max_bytes: int
 ) -> list[Input]:
   """Lists the files below a folder, ordered by (content hash, path).
 
   Args:
-    midi_dir: the folder; UserError where it is missing or holds no MIDI.
-    labels_path: csv, see `read_labels`; without it labels.csv in the folder,
-      where there is one.
+    midi_dir: the folder, see `midi_folder.labelled`.
+    labels_path: csv with labels, or None.
     max_bytes: of a longer file only the beginning is hashed.
   """
-  if not midi_dir.is_dir():
-    raise UserError(f"--midi_dir={midi_dir} is no folder: give one with MIDI")
-  default = midi_dir / "labels.csv"
-  if labels_path is None and default.is_file():
-    labels_path = default
-  labels = read_labels(labels_path) if labels_path else {}
-  paths = list(find(midi_dir))
-  if not paths:
-    raise UserError(
-      f"no {', '.join(SUFFIXES)} file below --midi_dir={midi_dir}:"
-      " give the folder that holds them"
-    )
+  found = midi_folder.labelled(midi_dir, labels_path)
   inputs = []
-  for path in tqdm.tqdm(paths, "hash", unit=" files", delay=2):
+  for path, label in tqdm.tqdm(found, "hash", unit=" files", delay=2):
     sha256, problem = _hash(midi_dir / path, path, max_bytes)
-    label = labels.pop(path, ("",) * len(LABELS))
     inputs.append(Input(sha256, path, problem, *label))
-  if labels:
-    name = min(labels)
-    print(f"warning: {len(labels)} labels name no file, the first is {name}")
   return sorted(inputs)
 
 
@@ -139,7 +58,8 @@ def list_sha256(inputs: list[Input]) -> str:
 
 def _hash(file: pathlib.Path, path: str, max_bytes: int) -> tuple[str, str]:
   try:
-    return hashlib.sha256(read_file(file, max_bytes)).hexdigest(), ""
+    data = midi_folder.read_file(file, max_bytes)
+    return hashlib.sha256(data).hexdigest(), ""
   except OSError as error:
     unread = b"unreadable:" + os.fsencode(path)
     return hashlib.sha256(unread).hexdigest(), error.strerror or str(error)

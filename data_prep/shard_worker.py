@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from data_prep import plans, splits
-from data_prep.inputs import LABELS, Input, list_sha256, read_file
+from data_prep.inputs import Input, list_sha256
 from musegen_jax.data import midi, minhash, shard_writer, shards
 from musegen_jax.data import notes as notes_lib
+from musegen_jax.data.midi_folder import LABELS, read_file
 
 # Reasons that a second run may not meet: they leave a shard incomplete.
 TRY_AGAIN = ("timeout", "changed_while_building")

@@ -40,7 +40,9 @@ class Vae:
   """What a VAE has beside its decoder, and its objective."""
 
   latent_size: int = 64  # Z
-  encoder_size: int = 256  # LSTM units a direction
+  encoder_size: int = 128  # LSTM units a direction
+  pool_size: int = 16  # features of every step that the posterior sees; 0: none
+  plan_size: int = 32  # features z plans for every step of the decoder; 0: none
   decoder: str = "flat"  # or "hierarchical": segments run side by side
   segment_steps: int = 16  # of the hierarchical decoder: a bar
   conductor_size: int = 256  # LSTM units that make one context a segment
@@ -222,6 +224,8 @@ def _vae_rules(config: Config) -> list[Rule]:
   for name in ("beta", "warmup_steps", "free_bits", "mmd_weight"):
     value = getattr(vae, name)
     rules.append((0 <= value < float("inf"), f"vae.{name} {value} not >= 0"))
+  for name in ("pool_size", "plan_size"):
+    rules.append((getattr(vae, name) >= 0, f"vae.{name} is negative"))
   for name in ("word_dropout", "scheduled_sampling"):
     value = getattr(vae, name)
     rules.append((0 <= value <= 1, f"vae.{name} {value} not in 0..1"))

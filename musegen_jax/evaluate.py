@@ -6,23 +6,61 @@ import sys
 
 from absl import app, flags
 
+from musegen_jax import config as config_lib
 from musegen_jax import errors
-from musegen_jax.evaluation import run, table
+from musegen_jax.evaluation import run, table, vae_run, vae_table
 from musegen_jax.training import checkpoints
+
+SPLITS = ["train", "valid", "test"]
 
 _CHECKPOINT = flags.DEFINE_string(
   "checkpoint", None, "A run (its best checkpoint) or runs/x/checkpoints/100."
 )
 _SPLIT = flags.DEFINE_enum(
-  "split", "test", ["train", "valid", "test"], "Pieces to score."
+  "split", "test", [*SPLITS, "all"], "Pieces to score; all: one by one."
 )
 _DATA_DIR = flags.DEFINE_string(
   "data_dir", "", "Another data set; the run's own by default."
 )
 _BASELINE = flags.DEFINE_bool(
-  "baseline", True, "Also fit and score the n-gram baselines."
+  "baseline", True, "LSTM: also fit and score the n-gram baselines."
+)
+_LSTM = flags.DEFINE_string(
+  "lstm", "", "VAE: a language model of the same windows to stand beside it."
+)
+_BOUND_WINDOWS = flags.DEFINE_integer(
+  "bound_windows",
+  1000,
+  "VAE: windows for the bound of 64 samples; a quarter for that of 512.",
+  lower_bound=1,
+)
+_LATENT = flags.DEFINE_bool(
+  "latent",
+  None,
+  "VAE: prior, interpolation and attributes too; by default on test alone.",
 )
 _JSON = flags.DEFINE_bool("json", False, "Print JSON instead of a table.")
+
+
+def evaluate(
+  loaded: checkpoints.Checkpoint,
+  peer: checkpoints.Checkpoint | None,
+  split: str,
+) -> dict:
+  """The figures of one split."""
+  if config_lib.from_dict(loaded.meta["config"]).model.kind == "vae":
+    latent = split == "test" if _LATENT.value is None else _LATENT.value
+    return vae_run.evaluate(
+      loaded,
+      split,
+      _DATA_DIR.value,
+      peer,
+      latent=latent,
+      bound_windows=_BOUND_WINDOWS.value,
+    )
+  return run.evaluate(
+    loaded.params, loaded.meta, split, _DATA_DIR.value, _BASELINE.value
+  )
 
 
 def main(argv: list[str]) -> None:
@@ -30,20 +68,21 @@ def main(argv: list[str]) -> None:
   if len(argv) > 1:
     raise app.UsageError(f"unexpected arguments: {argv[1:]}")
   loaded = checkpoints.load(_CHECKPOINT.value)
-  result = run.evaluate(
-    loaded.params, loaded.meta, _SPLIT.value, _DATA_DIR.value, _BASELINE.value
-  )
-  result = {"checkpoint": str(loaded.path), "step": loaded.step} | result
+  peer = checkpoints.load(_LSTM.value) if _LSTM.value else None
+  where = {"checkpoint": str(loaded.path), "step": loaded.step}
+  results = []
+  for split in SPLITS if _SPLIT.value == "all" else [_SPLIT.value]:
+    result = where | evaluate(loaded, peer, split)
+    results.append(result)
+    if not result["same_data"]:
+      print("warning: not the data this model was trained on", file=sys.stderr)
+    if not _JSON.value:
+      text = vae_table if result.get("kind") == "vae" else table
+      title = f"checkpoint {loaded.path}, step {loaded.step},"
+      print(f"{title} {result['parameters']} parameters")
+      print(text.markdown(result), flush=True)
   if _JSON.value:
-    print(json.dumps(result, indent=2))
-    return
-  print(
-    f"checkpoint {loaded.path}, step {loaded.step},"
-    f" {result['parameters']} parameters"
-  )
-  if not result["same_data"]:
-    print("warning: not the data this model was trained on", file=sys.stderr)
-  print(table.markdown(result))
+    print(json.dumps(results if len(results) > 1 else results[0], indent=2))
 
 
 if __name__ == "__main__":

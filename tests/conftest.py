@@ -63,6 +63,33 @@ def tiny_dataset(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
   return folder / "shards"
 
 
+@pytest.fixture(scope="session")
+def trained_vae(
+  tiny_dataset: pathlib.Path, tmp_path_factory: pytest.TempPathFactory
+) -> pathlib.Path:
+  """The run of a VAE of two bars of melody, four steps old."""
+  workdir = tmp_path_factory.mktemp("vae") / "run"
+  run_module(
+    "musegen_jax.train",
+    "--config=configs/quickstart.py",
+    f"--workdir={workdir}",
+    f"--config.data.data_dir={tiny_dataset}",
+    "--config.data.codec=melody",
+    "--config.data.unit=window",
+    "--config.model.kind=vae",
+    "--config.model.embedding_size=6",
+    "--config.model.hidden_size=8",
+    "--config.vae.latent_size=3",
+    "--config.vae.encoder_size=8",
+    "--config.vae.warmup_steps=2",
+    "--config.optimizer.warmup_steps=2",
+    "--config.train.batch_size=4",
+    "--config.train.window=32",
+    "--config.train.steps=4",
+  )
+  return workdir
+
+
 def run_module(
   module: str, *arguments: str, check: bool = True, **environment: str
 ) -> subprocess.CompletedProcess:

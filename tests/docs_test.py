@@ -65,7 +65,9 @@ def test_paths_in_the_readme_exist() -> None:
 
 def test_every_flag_named_in_the_readme_exists() -> None:
   modules = ["data_prep.build_shards", "data_prep.export_corpus"]
-  modules += [f"musegen_jax.{name}" for name in ("train", "evaluate", "sample")]
+  modules += [
+    f"musegen_jax.{name}" for name in ("train", "evaluate", "sample", "embed")
+  ]
   known = "".join(help_of(module) for module in modules)
   for name in set(re.findall(r"`--(\w+)", README)):
     plain = name.removeprefix("no")

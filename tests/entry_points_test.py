@@ -91,7 +91,7 @@ def test_samples_and_summary(
     ("train", [], "--workdir"),
     ("train", ["--workdir=w", "--process_id=1"], "--coordinator"),
     ("evaluate", ["--checkpoint=gone"], "no checkpoint at gone"),
-    ("evaluate", ["--checkpoint=gone", "--split=all"], "train|valid|test"),
+    ("evaluate", ["--checkpoint=gone", "--split=both"], "test|all"),
     ("sample", ["--checkpoint=gone", "--output_dir=s"], "no checkpoint at"),
     ("sample", ["--checkpoint=g", "--output_dir=s", "--top_p=0"], "--top_p"),
   ],

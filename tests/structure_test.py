@@ -24,7 +24,7 @@ ROOMS = [
   {"models"},
   {"evaluation", "sampling"},
   {"training"},
-  {"train", "evaluate", "sample"},
+  {"train", "evaluate", "sample", "sample_flags", "embed"},
 ]
 ONE_DOOR = {
   "mido": "musegen_jax/data/midi.py",

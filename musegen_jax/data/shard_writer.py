@@ -45,8 +45,11 @@ def sync_folder(path: pathlib.Path) -> None:
     os.close(descriptor)
 
 
-class _ArrayFile:
-  """A .npy that grows: numpy pads its header, so it can be written again."""
+class ArrayFile:
+  """A .npy that grows: numpy pads its header, so it can be written again.
+
+  Holds arrays [count, *shape] of a dtype with that shape.
+  """
 
   def __init__(self, path: pathlib.Path, dtype: np.dtype) -> None:
     self.file = open(path, "wb")
@@ -63,11 +66,13 @@ class _ArrayFile:
     np.lib.format.write_array_header_1_0(self.file, header)
 
   def append(self, array: np.ndarray) -> None:
+    """Adds rows [N, *shape]."""
     array = np.ascontiguousarray(array, self._dtype.base)
     self.file.write(array.tobytes())
     self.count += len(array)
 
   def close(self) -> None:
+    """Makes the file whole and puts it on the disk."""
     self.file.seek(0)
     self._write_header()
     self.file.flush()
@@ -89,7 +94,7 @@ class ShardWriter:
   def __enter__(self) -> "ShardWriter":
     self._partial.mkdir()
     self._arrays = {
-      name: _ArrayFile(self._partial / f"{name}.npy", dtype)
+      name: ArrayFile(self._partial / f"{name}.npy", dtype)
       for name, dtype in ARRAYS.items()
     }
     self._rows = open(self._partial / ROWS, "w", encoding="ascii")

@@ -133,10 +133,8 @@ def mend(smf: Smf, everything: bool = False) -> None:
 
   Raises MidiRejected for `bad_vlq`, `bad_status` and `bad_chunk_length`.
   """
-  if not everything and smf_scan.all_ordinary(smf.tracks):
-    return
-  for index, track in enumerate(smf.tracks):
-    last = smf_scan.last_suspect(track)
+  for index, last in enumerate(smf_scan.last_suspects(smf.tracks)):
+    track = smf.tracks[index]
     if everything or (last >= 0 and not smf_scan.is_in_order(track, last)):
       smf.tracks[index] = smf_events.canonical_track(
         track, smf.repairs, smf.counts

@@ -7,6 +7,7 @@ shapes: N notes and K pedal events of one part.
 
 import collections
 import dataclasses
+import operator
 from collections.abc import Iterable
 
 import numpy as np
@@ -58,11 +59,11 @@ class Part:
   """One channel of one MIDI track.
 
   Attributes:
-    start_ticks, duration_ticks: [N] integers; notes of equal start and pitch
-      stand in the order of their durations.
+    start_ticks, duration_ticks: [N] integers, sorted by start; notes of equal
+      start and pitch stand in the order of their durations.
     pitch, velocity, program: [N]; program may be one number for all.
     is_drum: whether it plays on the drum channel.
-    pedal_ticks, pedal_values: [K] the sustain control, in file order.
+    pedal_ticks, pedal_values: [K] the sustain control, in file order, or None.
   """
 
   start_ticks: np.ndarray
@@ -82,7 +83,7 @@ class Song:
   Attributes:
     parts: in the order of (MIDI track, channel).
     tempos: (tick, microseconds per beat).
-    meters: (tick, (numerator, denominator)).
+    meters: (tick, numerator, denominator).
     counts: see Reading.
   """
 
@@ -126,13 +127,15 @@ def add_track(song: Song, events: Iterable[tuple[int, int, int, int]]) -> None:
     elif status == SET_TEMPO:
       song.tempos.append((tick, first))
     elif status == TIME_SIGNATURE:
-      song.meters.append((tick, (first, second)))
+      song.meters.append((tick, first, second))
   song.counts["overlapping"] += overlapping
   song.counts["orphan_off"] += orphan_off
   song.counts["hanging"] += sum(map(len, sounding.values()))
   for channel in sorted(rows):
+    # The rows stand in the order of their ends.
+    rows[channel].sort(key=operator.itemgetter(0))
     columns = np.array(rows[channel], np.int64).T
-    pedal = np.array(pedals[channel], np.int64).reshape(-1, 2).T
+    pedal = np.array(pedals[channel]).T if pedals[channel] else ()
     song.parts.append(Part(*columns, channel == DRUM_CHANNEL, *pedal))
 
 
@@ -150,9 +153,15 @@ def to_reading(
   parts = [part for part in song.parts if len(part.start_ticks)]
   if not parts:
     raise MidiRejected("no_notes")
-  starts, durations = _joined_ticks(parts)
+  parts.sort(key=lambda part: int(part.start_ticks[0]))
+  starts, durations = (
+    np.concatenate([getattr(part, name) for part in parts], dtype=np.int64)
+    for name in ("start_ticks", "duration_ticks")
+  )
   if len(starts) > limits.max_notes:
     raise MidiRejected("too_many_notes", f"{len(starts)} notes")
+  if sustain:
+    _apply_pedals(starts, durations, parts)
   last_tick = int((starts + durations).max())
   changes = song.tempos + song.meters
   if max(last_tick, *(change[0] for change in changes), 0) > _LAST_TICK:
@@ -160,41 +169,31 @@ def to_reading(
   tempos = [tempo for tempo in song.tempos if tempo[1]]
   if len(tempos) < len(song.tempos):
     repairs = repairs | {"tempo_zero"}
-  if starts.min() < 0:
+  shortest = durations.min()
+  if starts[0] < 0 or shortest < 0:
     raise MidiRejected("too_long", "ticks beyond int32")
-  if sustain:
-    _apply_pedals(starts, durations, parts, last_tick)
-  counts = song.counts
+  merged = _merge(starts, durations, parts)
+  if not shortest:
+    merged = _drop_zero_length(merged, song.counts)
   piece = notes.Piece(
     ticks_per_beat,
-    _drop_zero_length(_merge(starts, durations, parts), durations, counts),
-    np.array(_last_at_each_tick(tempos), notes.TEMPO),
-    np.array(
-      [(tick, *meter) for tick, meter in _last_at_each_tick(song.meters)],
-      notes.METER,
-    ),
+    merged,
+    _changes(tempos, notes.TEMPO),
+    _changes(song.meters, notes.METER),
   )
   slowest = max([notes.DEFAULT_MICROSECONDS_PER_BEAT, *(x[1] for x in tempos)])
   if last_tick * slowest / 1e6 / ticks_per_beat > limits.max_seconds:
     seconds = notes.seconds(piece)
     if seconds > limits.max_seconds:
       raise MidiRejected("too_long", f"{seconds:.0f} seconds")
-  found = {name: number for name, number in sorted(counts.items()) if number}
-  return Reading(piece, tuple(sorted(repairs)), found)
+  counts = {name: x for name, x in sorted(song.counts.items()) if x}
+  return Reading(piece, tuple(sorted(repairs)), counts)
 
 
-def _last_at_each_tick(changes: list[tuple]) -> list[tuple]:
-  return list(dict(sorted(changes, key=lambda change: change[0])).items())
-
-
-def _joined_ticks(parts: list[Part]) -> tuple[np.ndarray, np.ndarray]:
-  """Sorts the parts as they first sound; their ticks (int64), end to end."""
-  if len(parts) > 1:
-    parts.sort(key=lambda part: int(part.start_ticks.min()))
-  return (
-    np.concatenate([part.start_ticks for part in parts], dtype=np.int64),
-    np.concatenate([part.duration_ticks for part in parts], dtype=np.int64),
-  )
+def _changes(changes: list[tuple], dtype: np.dtype) -> np.ndarray:
+  """Sorts changes by tick; the last of those at one tick stays."""
+  changes.sort(key=operator.itemgetter(0))
+  return np.array(list({x[0]: x for x in changes}.values()), dtype)
 
 
 def _merge(
@@ -203,31 +202,31 @@ def _merge(
   merged = np.zeros(len(starts), notes.NOTE)
   merged["start_tick"] = starts
   merged["duration_ticks"] = durations
-  pitches = np.concatenate([part.pitch for part in parts])
-  merged["pitch"] = pitches
-  merged["velocity"] = np.concatenate([part.velocity for part in parts])
+  pitch, velocity, program, is_drum, tracks = (
+    merged[name] for name in notes.NOTE.names[2:]
+  )
   end = 0
   for track, part in enumerate(parts):
     rows = slice(end, end := end + len(part.start_ticks))
-    merged["program"][rows] = part.program
-    merged["is_drum"][rows] = part.is_drum
-    merged["track"][rows] = track
+    pitch[rows] = part.pitch
+    velocity[rows] = part.velocity
+    program[rows] = part.program
+    is_drum[rows] = part.is_drum
+    tracks[rows] = track
   # The order of notes.sort: the stable sort leaves tracks and durations, which
   # grow already where the keys are equal. `take` is ten times indexing.
-  return merged.take(np.argsort(starts << 7 | pitches, kind="stable"))
+  return merged.take(np.argsort(starts << 7 | pitch, kind="stable"))
 
 
 def _drop_zero_length(
-  merged: np.ndarray, durations: np.ndarray, counts: collections.Counter
+  merged: np.ndarray, counts: collections.Counter
 ) -> np.ndarray:
-  if durations.min() > 0:
-    return merged
-  if durations.min() < 0:
-    raise MidiRejected("too_long", "ticks beyond int32")
   empty = merged["duration_ticks"] < 1
   counts["zero_length"] += int(np.count_nonzero(empty))
   merged["duration_ticks"][empty & merged["is_drum"]] = 1
   kept = merged.take(np.flatnonzero(merged["duration_ticks"]))
+  if len(kept) == len(merged):
+    return merged
   if not len(kept):
     raise MidiRejected("no_notes", "none has a length")
   # A part may now sound later than another: number the parts anew.
@@ -240,19 +239,20 @@ def _drop_zero_length(
 
 
 def _apply_pedals(
-  starts: np.ndarray, durations: np.ndarray, parts: list[Part], last_tick: int
+  starts: np.ndarray, durations: np.ndarray, parts: list[Part]
 ) -> None:
+  if all(part.pedal_ticks is None for part in parts):
+    return
+  last_tick = int((starts + durations).max())
   end = 0
   for part in parts:
     rows = slice(end, end := end + len(part.start_ticks))
-    if part.is_drum or part.pedal_ticks is None or not len(part.pedal_ticks):
+    if part.is_drum or part.pedal_ticks is None:
       continue
-    # The notes of a byte-read part stand in the order of their ends.
-    order = np.argsort(starts[rows], kind="stable")
-    durations[rows][order] = pedalled_durations(
-      starts[rows][order],
-      durations[rows][order],
-      part.pitch[order],
+    durations[rows] = pedalled_durations(
+      starts[rows],
+      durations[rows],
+      part.pitch,
       part.pedal_ticks,
       part.pedal_values,
       last_tick,
@@ -276,23 +276,24 @@ def pedalled_durations(
   """
   ends = starts + durations
   down = pedal_values >= 64
+  # What holds before the first pedal event and after each of them.
   down_after = np.concatenate([[False], down])
-
-  def is_down(ticks: np.ndarray) -> np.ndarray:
-    return down_after[np.searchsorted(pedal_ticks, ticks, side="right")]
-
-  lifts = np.append(pedal_ticks[~down], last_tick)
-  lift = lifts[np.searchsorted(lifts[:-1], ends, side="right")]
+  lift_after = np.append(np.where(down, _NEVER, pedal_ticks), _NEVER)
+  lift_after = np.minimum.accumulate(lift_after[::-1])[::-1]
+  lift_after = np.where(lift_after == _NEVER, last_tick, lift_after)
+  at_ends = np.searchsorted(pedal_ticks, ends, side="right")
 
   # Keys grow along `order`, so the next strike is the least of the later ones.
   keys = pitches.astype(np.int64) << 40 | starts
   order = np.argsort(pitches, kind="stable")
-  strikes = np.where(is_down(starts), keys, np.iinfo(np.int64).max)[order]
+  is_down = down_after[np.searchsorted(pedal_ticks, starts, side="right")]
+  strikes = np.where(is_down, keys, np.iinfo(np.int64).max)[order]
   later = np.append(strikes[1:], np.iinfo(np.int64).max)
   later = np.minimum.accumulate(later[::-1])[::-1]
   again = np.empty_like(later)
   again[order] = np.where(
     later >> 40 == pitches[order], later & (_NEVER - 1), _NEVER
   )
-  released = np.where(is_down(ends), np.minimum(lift, again), ends)
+  released = np.minimum(lift_after[at_ends], again)
+  released = np.where(down_after[at_ends], released, ends)
   return np.where(again <= ends, again, released) - starts

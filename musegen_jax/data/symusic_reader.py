@@ -1,9 +1,10 @@
 """MIDI files to pieces by the optional package symusic, many times faster.
 
 Same signature, notes, repairs and rejections as `midi.read_midi`: both read the
-tracks that `smf` has mended, and `song` cleans what they read. symusic keeps
-the program of a note's end and hides channels; tracks where a program changes
-after the first note are therefore paired from their bytes. What remains:
+tracks that `smf` has mended, and `song` cleans what they read. symusic makes
+one part of each program, hides channels and loses the pedal of a program that
+plays no note; tracks where a program changes after the first note are therefore
+paired from their bytes. What remains:
 
 * counts lack `hanging`, `orphan_off` and `overlapping` in most tracks: symusic
   pairs notes itself and tells of none of them.
@@ -14,6 +15,8 @@ after the first note are therefore paired from their bytes. What remains:
 """
 
 from typing import Any
+
+import numpy as np
 
 from musegen_jax.data import smf, smf_events, smf_scan, song
 from musegen_jax.data.smf_events import MidiRejected
@@ -75,16 +78,15 @@ def _song(chunks: smf.Smf, score_class: Any) -> song.Song:
 
 
 def _add_score(found: song.Song, score: Any) -> None:
-  found.parts += map(_part, score.tracks)
-  if len(score.tempos):
-    columns = score.tempos.numpy()
-    found.tempos += zip(
-      columns["time"].tolist(), columns["mspq"].tolist(), strict=True
-    )
-  found.meters += [
-    (meter.time, (meter.numerator, meter.denominator))
-    for meter in score.time_signatures
-  ]
+  # Indices, as the end of an iteration costs symusic a C++ exception.
+  tracks = score.tracks
+  found.parts += [_part(tracks[index]) for index in range(len(tracks))]
+  tempos, meters = score.tempos, score.time_signatures
+  for index in range(len(tempos)):
+    found.tempos.append((tempos[index].time, tempos[index].mspq))
+  for index in range(len(meters)):
+    meter = meters[index]
+    found.meters.append((meter.time, meter.numerator, meter.denominator))
 
 
 def _part(part: Any) -> song.Part:
@@ -99,7 +101,8 @@ def _part(part: Any) -> song.Part:
   )
   if not found.is_drum and len(controls := part.controls):
     controls = controls.numpy()
-    is_pedal = controls["number"] == song.SUSTAIN_CONTROL
-    found.pedal_ticks = controls["time"][is_pedal]
-    found.pedal_values = controls["value"][is_pedal]
+    pedal = np.flatnonzero(controls["number"] == song.SUSTAIN_CONTROL)
+    if len(pedal):
+      found.pedal_ticks = controls["time"][pedal]
+      found.pedal_values = controls["value"][pedal]
   return found

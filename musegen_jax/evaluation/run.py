@@ -1,19 +1,65 @@
-"""One evaluation: a trained model beside the n-gram baselines."""
+"""One evaluation: a trained language model beside the n-gram baselines."""
+
+import dataclasses
+from collections.abc import Callable
 
 import jax
+import numpy as np
 
 from musegen_jax import config as config_lib
-from musegen_jax.data import corpus, shards
+from musegen_jax.data import corpus, shards, windows
 from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.errors import UserError
-from musegen_jax.evaluation import baselines, likelihood, table
+from musegen_jax.evaluation import (
+  baselines,
+  latent_space,
+  likelihood,
+  table,
+  window_likelihood,
+)
+from musegen_jax.evaluation.likelihood import Scores
 from musegen_jax.models import language_model
+
+# Tokens, in all transpositions, that n-grams of windows are fitted on at most:
+# windows overlap, and so do not say much more when there are more of them.
+BASELINE_TOKENS = 20_000_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+  """What a language model is scored on, in units: pieces or windows.
+
+  Attributes:
+    encode: split -> its units as a corpus, for the n-grams.
+    pieces: the units of the split that is scored.
+    score: the network's scores of those units.
+    unit_piece: [P], the piece that each of them is, or is part of.
+    skipped: what was left out, by reason.
+  """
+
+  encode: Callable[[str], corpus.Corpus]
+  pieces: corpus.Corpus
+  score: Callable[[], Scores]
+  unit_piece: np.ndarray
+  skipped: dict[str, int]
+
+
+def codec_of(meta: dict) -> codec_lib.Codec:
+  """The codec of a checkpoint; raises UserError where it has changed."""
+  codec = codec_lib.load(config_lib.from_dict(meta["config"]).data.codec)
+  if codec.vocabulary_hash != meta["vocabulary_hash"]:
+    raise UserError(
+      f"codec {codec.name!r} has changed since this checkpoint was written;"
+      " use the version that trained it"
+    )
+  return codec
 
 
 def evaluate(
   params: dict, meta: dict, split: str, data_dir: str, baseline: bool
 ) -> dict:
-  """Scores a checkpoint on one split.
+  """Scores a checkpoint on one split, by pieces or by windows as it was
+  trained.
 
   Args:
     params: of the checkpoint.
@@ -25,52 +71,116 @@ def evaluate(
   Returns:
     JSON with the rows and what they were measured on.
   """
-  config = config_lib.from_dict(meta["config"])
-  codec = codec_lib.load(config.data.codec)
-  if codec.vocabulary_hash != meta["vocabulary_hash"]:
-    raise UserError(
-      f"codec {codec.name!r} has changed since this checkpoint was written;"
-      " use the version that trained it"
-    )
+  config, codec = config_lib.from_dict(meta["config"]), codec_of(meta)
   dataset = shards.open_dataset(data_dir or config.data.data_dir)
+  of_unit = _windows if config.data.unit == "window" else _pieces
+  source = of_unit(params, config, codec, dataset, split)
+  pieces = source.pieces
+  scores = {"LSTM": source.score()}
+  if baseline:
+    semitones = config.data.transpose_semitones
+    scores |= _baselines(source, codec, semitones, config.data.unit)
+  by_unit = table.sizes(pieces, codec)
 
+  def per_piece(values: np.ndarray) -> np.ndarray:
+    return window_likelihood.per_piece(values, source.unit_piece)
+
+  def gathered(parts: Scores | table.Sizes) -> dict[str, np.ndarray]:
+    return {name: per_piece(part) for name, part in vars(parts).items()}
+
+  sizes = table.Sizes(**gathered(by_unit))
+  lstm, *_ = rows = [
+    (name, Scores(**gathered(each))) for name, each in scores.items()
+  ]
+  return {
+    "split": split,
+    "codec": codec.name,
+    "data_fingerprint": dataset.index["fingerprint"],
+    "same_data": dataset.index["fingerprint"] == meta["data_fingerprint"],
+    "pieces": len(sizes.notes),
+    "events": int(lstm[1].events.sum()),
+    "notes": int(sizes.notes.sum()),
+    "seconds": float(sizes.seconds.sum()),
+    "skipped": source.skipped,
+    "averaging": table.AVERAGING,
+    "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
+    "rows": [table.row(name, each, sizes) for name, each in rows],
+    "gains": [
+      table.gain(name, lstm[1], each, sizes) for name, each in rows[1:]
+    ],
+  } | ({"windows": len(pieces)} if config.data.unit == "window" else {})
+
+
+def _pieces(
+  params: dict,
+  config: config_lib.Config,
+  codec: codec_lib.Codec,
+  dataset: shards.Dataset,
+  split: str,
+) -> Source:
   def encode(name: str) -> corpus.Corpus:
     return corpus.encode_split(
       dataset, name, codec, shuffle_seed=config.shuffle_seed
     )
 
   pieces = encode(split)
-  sizes = table.sizes(pieces, codec)
   model = language_model.from_config(config.model, codec)
-  by_device = [jax.device_put(params, d) for d in jax.local_devices()]
-  scores = likelihood.score(model, by_device, pieces, codec, progress=True)
-  others: dict[str, likelihood.Scores] = {}
-  if baseline:
-    valid = encode("valid")
-    unigram, best = baselines.fit(
-      encode("train"), valid, codec, config.data.transpose_semitones
-    )
-    cache = baselines.fit_cache(unigram, valid, codec)
-    others = {
-      unigram.name: baselines.score(unigram, pieces),
-      "unigram adapting to the piece": baselines.score_cache(cache, pieces),
-      best.name: baselines.score(best, pieces),
-    }
-  rows = {"LSTM": scores} | others
+
+  def score() -> Scores:
+    by_device = [jax.device_put(params, d) for d in jax.local_devices()]
+    return likelihood.score(model, by_device, pieces, codec, progress=True)
+
+  return Source(encode, pieces, score, np.arange(len(pieces)), pieces.skipped)
+
+
+def _windows(
+  params: dict,
+  config: config_lib.Config,
+  codec: codec_lib.Codec,
+  dataset: shards.Dataset,
+  split: str,
+) -> Source:
+  length, limit = config.train.window, config.data.windows_per_piece
+  variants = 2 * config.data.transpose_semitones + 1
+  most = BASELINE_TOKENS // (length * variants)
+
+  def cut(name: str) -> windows.Windows:
+    return windows.encode_split(dataset, name, codec, length, limit)
+
+  def encode(name: str) -> corpus.Corpus:
+    every = cut(name).tokens
+    return framed(every[latent_space.evenly(len(every), most)], codec)
+
+  scored = cut(split)
+  model = language_model.from_config(config.model, codec)
+
+  def score() -> Scores:
+    return window_likelihood.score(model, params, scored.tokens, codec)
+
+  pieces = framed(scored.tokens, codec)
+  return Source(encode, pieces, score, scored.piece, scored.skipped)
+
+
+def framed(tokens: np.ndarray, codec: codec_lib.Codec) -> corpus.Corpus:
+  """Windows [W, T] as pieces of a corpus: begin, then the steps that are not
+  pad. They have no end: a window is cut, not finished."""
+  pieces = [
+    np.append(codec.begin, row[row != codec.pad]).astype(np.int16)
+    for row in tokens
+  ]
+  return corpus.from_pieces(pieces, [{}] * len(pieces), {})
+
+
+def _baselines(
+  source: Source, codec: codec_lib.Codec, semitones: int, unit: str
+) -> dict[str, Scores]:
+  valid = source.encode("valid")
+  unigram, best = baselines.fit(source.encode("train"), valid, codec, semitones)
+  cache = baselines.fit_cache(unigram, valid, codec)
   return {
-    "split": split,
-    "codec": codec.name,
-    "data_fingerprint": dataset.index["fingerprint"],
-    "same_data": dataset.index["fingerprint"] == meta["data_fingerprint"],
-    "pieces": len(pieces),
-    "events": int(scores.events.sum()),
-    "notes": int(sizes.notes.sum()),
-    "seconds": float(sizes.seconds.sum()),
-    "skipped": pieces.skipped,
-    "averaging": table.AVERAGING,
-    "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
-    "rows": [table.row(name, each, sizes) for name, each in rows.items()],
-    "gains": [
-      table.gain(name, scores, each, sizes) for name, each in others.items()
-    ],
+    unigram.name: baselines.score(unigram, source.pieces),
+    f"unigram adapting to the {unit}": baselines.score_cache(
+      cache, source.pieces
+    ),
+    best.name: baselines.score(best, source.pieces),
   }

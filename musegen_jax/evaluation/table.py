@@ -78,7 +78,7 @@ def markdown(result: dict) -> str:
   ]
   titles = ["model", *(title for _, title, _ in columns)]
   lines = [
-    f"split {result['split']}: {result['pieces']} pieces,"
+    f"split {result['split']}: {result['pieces']} pieces,{_windows(result)}"
     f" {result['events']} events, {result['notes']} notes,"
     f" {result['seconds']:.0f} seconds; codec {result['codec']}",
     result["averaging"],
@@ -99,3 +99,7 @@ def markdown(result: dict) -> str:
       " note, paired by piece"
     )
   return "\n".join(lines)
+
+
+def _windows(result: dict) -> str:
+  return f" {result['windows']} windows," if "windows" in result else ""

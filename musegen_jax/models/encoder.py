@@ -1,7 +1,7 @@
 """From a window of tokens to a posterior: a bidirectional LSTM.
 
 Letters: B batch, T time step, D embedding width, E LSTM units a direction,
-V vocabulary, Z latent dimensions.
+R pooled features a step, V vocabulary, Z latent dimensions.
 """
 
 import flax.linen as nn
@@ -23,18 +23,18 @@ def bidirectional(recurrent: jax.Array, gates_in: jax.Array) -> jax.Array:
     gates_in: [2, T, B, 4E] projected inputs, both in the order of time.
 
   Returns:
-    [B, 2E]: the state of each direction after its last step, float32.
+    [T, B, 2E]: the outputs of both directions, in the order of time.
   """
   _, steps, batch, gates = gates_in.shape
   carry = lstm.initial_carry(1, batch, gates // 4)
 
   def one(recurrent: jax.Array, gates_in: jax.Array) -> jax.Array:
     params = lstm.single_layer(recurrent[None])
-    return lstm.lstm(params, gates_in, carry)[1].h[0]
+    return lstm.lstm(params, gates_in, carry)[0]
 
   both = jnp.stack((gates_in[0], jnp.flip(gates_in[1], 0)))
   forward, backward = jax.vmap(one)(recurrent, both)
-  return jnp.concatenate((forward, backward), -1)
+  return jnp.concatenate((forward, jnp.flip(backward, 0)), -1)
 
 
 class Encoder(nn.Module):
@@ -45,6 +45,7 @@ class Encoder(nn.Module):
     embedding_size: D.
     hidden_size: E.
     latent_size: Z.
+    pool_size: R, what the posterior sees of every step beside the last states.
     dtype: of the matrix products; parameters and the posterior are float32.
   """
 
@@ -52,6 +53,7 @@ class Encoder(nn.Module):
   embedding_size: int
   hidden_size: int
   latent_size: int
+  pool_size: int
   dtype: str = "float32"
 
   @nn.compact
@@ -75,6 +77,15 @@ class Encoder(nn.Module):
       embedding.astype(dtype), kernel, bias.reshape(-1), tokens.T
     )
     gates_in = gates_in.reshape(*gates_in.shape[:2], 2, gates)
-    last = bidirectional(recurrent, jnp.moveaxis(gates_in, 2, 0))
+    outputs = bidirectional(recurrent, jnp.moveaxis(gates_in, 2, 0))
+    half = self.hidden_size
+    last = jnp.concatenate((outputs[-1, :, :half], outputs[0, :, half:]), -1)
+    last = last.astype(jnp.float32)
+    if self.pool_size:
+      # A short way from every step to z: what an LSTM would have to carry over
+      # many steps, and learns to slowly, a linear map just places.
+      pooled = nn.Dense(self.pool_size, name="pool", dtype=dtype)(outputs)
+      flat = jnp.moveaxis(pooled, 0, 1).reshape(len(last), -1)
+      last = jnp.concatenate((last, flat.astype(jnp.float32)), -1)
     heads = nn.Dense(2 * self.latent_size, name="posterior")(last)
     return Gaussian(*jnp.split(heads, 2, axis=-1))

@@ -56,17 +56,19 @@ def decode(
 
   def step(state: tuple, inputs: tuple) -> tuple:
     tokens, carry = state
-    forced_t, uniforms_t = inputs
-    logits, carry = language_model.step(
-      step_params, tokens, carry, conditions.gates
-    )
+    forced_t, uniforms_t, gates_t = inputs
+    logits, carry = language_model.step(step_params, tokens, carry, gates_t)
     logits = jnp.where(allowed[None], logits, -jnp.inf)
     chosen = choose(logits, uniforms_t)
     tokens = jnp.where(forced_t == FREE, chosen, forced_t)
     return (tokens, carry), tokens
 
   first = jnp.full(model.segments * len(z), model.begin, jnp.int32)
+  forced, uniforms = rows(forced), rows(uniforms)
+  gates = jnp.broadcast_to(
+    conditions.gates, (len(forced), *conditions.gates.shape[1:])
+  )
   _, tokens = jax.lax.scan(
-    step, (first, conditions.carry), (rows(forced), rows(uniforms))
+    step, (first, conditions.carry), (forced, uniforms, gates)
   )
   return vae.join_segments(tokens.T, model.segments)

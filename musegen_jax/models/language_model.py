@@ -49,8 +49,8 @@ class LanguageModel(nn.Module):
     Args:
       tokens: [B, T] int32 inputs.
       carry: state before the first step, each part [L, B, H].
-      context: [B, G] added to the first layer's gates at every step; what the
-        tokens are conditioned on.
+      context: [T, B, G] or [1, B, G] for all steps, added to the first layer's
+        gates; what the tokens are conditioned on.
       reset: [B, T] bool; the state is emptied before these inputs.
       output_masks: [L, T, B, H] factors on each layer's outputs (dropout).
 
@@ -69,7 +69,7 @@ class LanguageModel(nn.Module):
       tokens.T,
     )
     if context is not None:
-      gates_in = gates_in + context.astype(dtype)[None]
+      gates_in = gates_in + context.astype(dtype)
     outputs, carry = lstm.lstm(
       _stacked(params),
       gates_in,

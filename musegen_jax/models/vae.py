@@ -6,9 +6,13 @@ is z, and one sequence runs through the window. Hierarchical: a conductor LSTM
 makes one context a segment (a bar) from z, and every segment starts afresh from
 its own, so that the segments run as rows of one batch.
 
+Two short ways make z quick to learn, both linear and by config: the posterior
+sees features of every step, and a plan tells the decoder something else at
+every step (skip connections as of Dieng et al. 2019).
+
 Letters: B windows, T steps, S segments (1 where flat), D embedding width,
 H decoder units, L decoder layers, G = 4H gates, C conductor units, X context
-width (Z or C), V vocabulary, Z latent dimensions.
+width (Z or C), R planned features a step, V vocabulary, Z latent dimensions.
 """
 
 import flax.linen as nn
@@ -67,7 +71,8 @@ class Conditions:
 
   Attributes:
     carry: the state before the first step, each part [L, S*B, H].
-    gates: [S*B, G], added to the first layer's gates at every step.
+    gates: [T/S, S*B, G], or [1, S*B, G] where all steps hear the same, added
+      to the first layer's gates.
   """
 
   carry: lstm.LSTMCarry
@@ -85,6 +90,9 @@ class VAE(nn.Module):
     layers: L.
     latent_size: Z.
     begin: the token a decoder starts from.
+    steps: T.
+    pool_size: of the encoder: features of every step that the posterior sees.
+    plan_size: R, features that the context plans for each step; 0 for none.
     segments: S of the hierarchical decoder, 1 for the flat one.
     conductor_size: C; 0 for the flat decoder.
     dtype: of the matrix products; parameters, logits and posterior are
@@ -98,6 +106,9 @@ class VAE(nn.Module):
   layers: int
   latent_size: int
   begin: int
+  steps: int
+  pool_size: int = 0
+  plan_size: int = 0
   segments: int = 1
   conductor_size: int = 0
   dtype: str = "float32"
@@ -109,6 +120,7 @@ class VAE(nn.Module):
       self.embedding_size,
       self.encoder_size,
       self.latent_size,
+      self.pool_size,
       self.dtype,
     )
     if self.conductor_size:
@@ -116,6 +128,9 @@ class VAE(nn.Module):
     self.decoder = decoder(self)
     self.to_gates = nn.Dense(4 * self.hidden_size, use_bias=False)
     self.to_carry = nn.Dense(2 * self.layers * self.hidden_size)
+    if self.plan_size:
+      self.plan = nn.Dense(self.steps // self.segments * self.plan_size)
+      self.plan_to_gates = nn.Dense(4 * self.hidden_size, use_bias=False)
 
   def __call__(
     self, tokens: jax.Array, inputs: jax.Array, noise: jax.Array
@@ -144,7 +159,11 @@ class VAE(nn.Module):
     carry = jnp.tanh(self.to_carry(context))
     carry = carry.reshape(-1, 2, self.layers, self.hidden_size)
     h, c = jnp.moveaxis(carry, 0, 2)
-    return Conditions(lstm.LSTMCarry(h, c), self.to_gates(context))
+    gates = self.to_gates(context)[None]
+    if self.plan_size:
+      plan = self.plan(context).reshape(len(context), -1, self.plan_size)
+      gates = gates + self.plan_to_gates(plan.swapaxes(0, 1))
+    return Conditions(lstm.LSTMCarry(h, c), gates)
 
   def decode(
     self,
@@ -221,6 +240,9 @@ def from_config(config: config_lib.Config, codec: Codec) -> VAE:
     layers=config.model.layers,
     latent_size=vae.latent_size,
     begin=codec.begin,
+    steps=config.train.window,
+    pool_size=vae.pool_size,
+    plan_size=vae.plan_size,
     segments=config.train.window // vae.segment_steps if hierarchical else 1,
     conductor_size=vae.conductor_size if hierarchical else 0,
     dtype=config.model.dtype,

@@ -20,7 +20,7 @@ from musegen_jax.data.notes import Piece, seconds
 from musegen_jax.errors import UserError
 from musegen_jax.evaluation import baselines
 from musegen_jax.models import language_model
-from musegen_jax.sampling import audio, decode, markov
+from musegen_jax.sampling import audio, decode, inputs, markov
 from musegen_jax.sampling.strategies import Strategy
 
 INDEX = "samples.json"
@@ -74,12 +74,7 @@ class Settings:
 def read_primer(path: str, codec: codec_lib.Codec) -> np.ndarray:
   """Tokens of a MIDI file to be continued."""
   try:
-    reading = midi.read_midi(pathlib.Path(path).read_bytes())
-    return codec.encode(reading.piece, 1.0)
-  except FileNotFoundError:
-    raise UserError(f"--primer={path} does not exist") from None
-  except midi.MidiRejected as error:
-    raise UserError(f"--primer={path} cannot be read: {error}") from None
+    return codec.encode(inputs.read_piece("primer", path), 1.0)
   except codec_lib.Unencodable as error:
     raise UserError(
       f"--primer={path} has nothing codec {codec.name!r} can say: {error}"
@@ -198,7 +193,11 @@ def sample(
         | {"tokens": len(pieces[row])}
         | describe(piece)
       )
-  result = header | {"pieces": rows}
+  return write_index(folder, header | {"pieces": rows})
+
+
+def write_index(folder: pathlib.Path, result: dict) -> dict:
+  """Writes samples.json, which makes the folder whole; returns `result`."""
   text = json.dumps(result, indent=2) + "\n"
   atomic.write(folder / INDEX, text.encode())
   return result
@@ -222,6 +221,11 @@ def summary(result: dict, folder: pathlib.Path) -> Sequence[str]:
   lines = [
     f"wrote {len(pieces)} pieces, {length:.0f} seconds of music, to {folder}"
   ]
+  if result.get("silent"):
+    lines.append(
+      f"left out: {len(result['silent'])} pieces without any note, numbers"
+      f" {', '.join(map(str, result['silent'][:5]))}"
+    )
   poor = [p["file"] for p in pieces if p["pitches"] < MIN_PITCHES]
   if poor:
     lines.append(

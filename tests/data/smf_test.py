@@ -59,6 +59,10 @@ REJECTED = {
     one(b"\xff\xff\xff\x7f\xb0\x07\x01" * 9 + NOTE),
     "too_long",
   ),
+  "pedal up at tick 2**28": (
+    one(b"\x00\xb0\x40\x7f" + NOTE + b"\xff\xff\xff\x7f\xb0\x40\x00"),
+    "too_long",
+  ),
   "delta 2**63": (one(b"\x81" + b"\x80" * 8 + b"\x00" + NOTE[1:]), "bad_vlq"),
   "32,767 empty tracks": (
     head(32767) + chunk(END) * 32767,
@@ -290,3 +294,22 @@ def test_ordinary_tracks_pass_untouched() -> None:
   smf.mend(chunks)
   assert chunks.tracks == before
   assert chunks.repairs == set()
+
+
+@pytest.mark.parametrize("before", [b"", b"\x00\xc0\x05", b"\x00\xff\x01\x01a"])
+@pytest.mark.parametrize(
+  "suspect",
+  [
+    b"\x81\x80\x80\x80\x00\x90\x3c\x40",
+    b"\x00\xf8",
+    b"\x00\xff\x08\x00",
+    b"\x00\xff\x51\x02\x00\x00",
+    END,
+  ],
+)
+def test_suspects_are_found_at_any_place(before: bytes, suspect: bytes) -> None:
+  tracks = [NOTE + END, NOTE + before + suspect + NOTE + END, NOTE + END, NOTE]
+  first, second, third, last = smf_scan.last_suspects(tracks)
+  assert (first, third, last) == (-1, -1, len(NOTE))
+  start = len(NOTE + before)
+  assert start <= second < start + len(suspect)

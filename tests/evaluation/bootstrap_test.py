@@ -28,3 +28,15 @@ def test_repeats_and_narrows() -> None:
 def test_one_piece_has_no_width() -> None:
   low, high = bootstrap.ratio_interval(np.array([6.0]), np.array([3.0]))
   assert low == high == 2.0
+
+
+def test_differences_are_paired() -> None:
+  rng = np.random.default_rng(2)
+  notes, level = rng.uniform(50, 150, 60), rng.normal(2, 1, 60)
+  nats = notes * level
+  better = nats - 0.1 * notes
+  low, high = bootstrap.difference_interval(better, notes, nats, notes)
+  # The pieces differ by far more than the models do.
+  np.testing.assert_allclose([low, high], -0.1, atol=1e-9)
+  low, high = bootstrap.ratio_interval(nats, notes)
+  assert high - low > 0.3

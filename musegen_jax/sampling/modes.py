@@ -1,0 +1,136 @@
+"""What a VAE can be asked for, and which flags say so."""
+
+import dataclasses
+from collections.abc import Set
+
+from musegen_jax.errors import UserError
+from musegen_jax.evaluation import attributes
+from musegen_jax.sampling.strategies import Strategy
+
+LSTM = "lstm"
+# The flags of `musegen_jax.sample` that have a meaning for some models only.
+FLAGS = {
+  LSTM: {
+    "num",
+    "seconds",
+    "min_seconds",
+    "note_seconds",
+    "primer",
+    "baseline",
+  },
+  "prior": {"num", "prior", "z_temperature", "data_dir"},
+  "reconstruct": {"input", "bar"},
+  "interpolate": {"input", "bar", "num"},
+  "vary": {"input", "bar", "num", "amount"},
+  "attribute": {"input", "bar", "amount", "attribute", "data_dir"},
+}
+MODES = tuple(mode for mode in FLAGS if mode != LSTM)
+PRIORS = ("standard", "fitted")
+AMOUNTS = {"vary": 0.3, "attribute": 1.0}
+# Beyond it there is nothing but overflow.
+FARTHEST = 1000
+
+
+def resolve(kind: str, mode: str | None, given: Set[str]) -> str:
+  """The mode in force: LSTM, or one of MODES.
+
+  Args:
+    kind: of the model.
+    mode: asked for, or None.
+    given: names of the flags that the user gave.
+
+  Raises UserError for flags that have no meaning there.
+  """
+  if kind == LSTM and mode:
+    raise UserError(
+      f"--mode={mode} needs a VAE, and this checkpoint is of an LSTM: give a"
+      " VAE's or leave --mode out"
+    )
+  chosen = LSTM if kind == LSTM else mode or "prior"
+  foreign = set().union(*FLAGS.values()) - FLAGS[chosen]
+  for name in sorted(foreign & given):
+    owners = [_named(owner) for owner in FLAGS if name in FLAGS[owner]]
+    raise UserError(
+      f"--{name} has no meaning for {_named(chosen)}; it has one for"
+      f" {', '.join(owners)}"
+    )
+  return chosen
+
+
+def _named(mode: str) -> str:
+  return "an LSTM" if mode == LSTM else f"--mode={mode}"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+  """What decides the samples of a VAE.
+
+  Attributes:
+    mode: one of MODES.
+    inputs: MIDI files to start from.
+    bar: first bar of the only window to take of each, or None.
+    num: pieces 0..num - 1; one an input for reconstruct and attribute.
+    only: numbers of the pieces to write; all where empty.
+    seed: of all pieces.
+    batch_size: windows decoded together; the same for bit-equal repeats.
+    strategy: how tokens are drawn; by default the most likely ones, and at
+      temperature 1 from the prior.
+    prior: one of PRIORS.
+    z_temperature: factor on the spread of z around the prior's mean.
+    amount: how far z is moved, AMOUNTS by default.
+    attribute: along whose vector, for that mode.
+  """
+
+  mode: str
+  inputs: tuple[str, ...] = ()
+  bar: int | None = None
+  num: int
+  only: tuple[int, ...] = ()
+  seed: int = 0
+  batch_size: int = 16
+  strategy: Strategy
+  prior: str = "standard"
+  z_temperature: float = 1.0
+  amount: float = 0.0
+  attribute: str = ""
+
+  def check(self) -> None:
+    """Raises UserError where a value has no meaning."""
+    self.strategy.check()
+    self._check_inputs()
+    for name, value in (("num", self.num), ("batch_size", self.batch_size)):
+      if value <= 0:
+        raise UserError(f"--{name} must be above 0")
+    if not 0 <= self.z_temperature <= FARTHEST:
+      raise UserError(
+        f"--z_temperature={self.z_temperature} is not in 0..{FARTHEST}"
+      )
+    if not -FARTHEST <= self.amount <= FARTHEST:
+      raise UserError(
+        f"--amount={self.amount} is not in -{FARTHEST}..{FARTHEST}"
+      )
+    if self.mode == "attribute" and self.attribute not in attributes.NAMES:
+      raise UserError(
+        f"--attribute={self.attribute} is none: give one of"
+        f" {', '.join(attributes.NAMES)}"
+      )
+    for index in self.only:
+      if not 0 <= index < self.num:
+        raise UserError(f"--only={index} is not in 0..{self.num - 1}")
+
+  def _check_inputs(self) -> None:
+    count = len(self.inputs)
+    fits = {
+      "prior": (True, ""),
+      "interpolate": (count == 2, "exactly two"),
+      "vary": (count == 1, "exactly one"),
+    }
+    holds, wanted = fits.get(self.mode, (count > 0, "at least one"))
+    if not holds:
+      raise UserError(
+        f"--mode={self.mode} needs {wanted} --input=FILE.mid, not {count}"
+      )
+    if self.mode == "interpolate" and self.num < 2:
+      raise UserError(
+        f"--num={self.num}: --mode=interpolate writes both ends, so at least 2"
+      )
