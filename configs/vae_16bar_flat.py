@@ -13,6 +13,18 @@ from musegen_jax import config
 def get_config() -> config.Config:
   """Returns the study's settings."""
   study = vae_2bar.get_config()
+  study.model.hidden_size = 316
+  study.vae.latent_size = 96
+  study.vae.pool_size = 8
+  # The plan would give every step of the flat decoder what the conductor gives
+  # every bar of the other.
+  study.vae.plan_size = 0
+  study.vae.beta = 0.5
+  study.vae.free_bits = 128.0
+  study.optimizer.learning_rate = 3e-3
   study.train.window = 256
   study.train.batch_size = 32
+  study.train.steps = 1000
+  study.train.evaluate_every = 250
+  study.train.checkpoint_every = 250
   return study

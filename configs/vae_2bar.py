@@ -16,12 +16,21 @@ def get_config() -> config.Config:
   study.data.data_dir = "data/tunes"
   study.data.codec = "melody"
   study.data.unit = "window"
+  study.data.windows_per_piece = 16
   study.data.transpose_semitones = 5
   study.model = config.Model(
     kind="vae", embedding_size=64, hidden_size=256, layers=1, dropout=0.0
   )
-  study.vae = config.Vae(latent_size=64, encoder_size=256)
-  study.optimizer.learning_rate = 2e-3
+  study.vae = config.Vae(
+    latent_size=32,
+    encoder_size=128,
+    pool_size=16,
+    plan_size=32,
+    beta=1.0,
+    free_bits=26.0,
+    warmup_steps=300,
+  )
+  study.optimizer.learning_rate = 4e-3
   study.train.steps = 3000
   study.train.batch_size = 128
   study.train.window = 32

@@ -29,6 +29,7 @@ from musegen_jax.data import midi, shards
 from musegen_jax.errors import UserError
 
 _MINHASH_VERSION = 1  # raise it when signatures change: shards are then remade
+_LONGEST_TIMEOUT_SECONDS = 86_400
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,15 +162,24 @@ def _plan(
 
 
 def _check(options: Options) -> None:
+  for name in ("midi_dir", "output_dir"):
+    if not getattr(options, name):
+      raise UserError(f"--{name} is empty: give a folder, . for this one")
   if options.task_index >= options.num_tasks:
     raise UserError(
       f"--task_index={options.task_index} must be below"
       f" --num_tasks={options.num_tasks}"
     )
-  if options.valid_fraction + options.test_fraction >= 1:
+  # Written so that nan, which the flags let pass, fails too.
+  if not options.valid_fraction + options.test_fraction < 1:
     raise UserError(
       "--valid_fraction and --test_fraction leave nothing to train on: their"
       " sum must be below 1"
+    )
+  if not options.file_timeout_seconds <= _LONGEST_TIMEOUT_SECONDS:
+    raise UserError(
+      f"--file_timeout_seconds={options.file_timeout_seconds} must be at most"
+      f" {_LONGEST_TIMEOUT_SECONDS}"
     )
   if options.reader == "symusic" and not importlib.util.find_spec("symusic"):
     raise UserError(

@@ -1,10 +1,23 @@
 """Errors a user can cause: one line that names the thing and the way out."""
 
+import errno
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn
 
 from absl import app, flags, logging
+
+_ADVICE = {
+  errno.EACCES: "change its rights or give another place",
+  errno.EDQUOT: "make room, then run the same command again",
+  errno.EEXIST: "give another place or move that file away",
+  errno.EISDIR: "a file belongs here, not a folder",
+  errno.ENOENT: "check the path",
+  errno.ENOSPC: "make room, then run the same command again",
+  errno.ENOTDIR: "a folder belongs here, not a file",
+  errno.EPERM: "change its rights or give another place",
+  errno.EROFS: "give a place that can be written to",
+}
 
 
 class UserError(Exception):
@@ -35,7 +48,7 @@ def run(
     except (UserError, OSError) as error:
       # Half-finished reads of a damaged checkpoint complain when collected.
       sys.unraisablehook = lambda unraisable: None
-      _fail(str(error))
+      _fail(describe(error))
     except KeyboardInterrupt:
       _fail("interrupted", status=130)
 
@@ -44,6 +57,14 @@ def run(
 
   _guard_flags(define_flags)
   app.run(guarded, flags_parser=parse)
+
+
+def describe(error: Exception) -> str:
+  """What to tell the user: of an OSError the file, the cause and a way out."""
+  if not isinstance(error, OSError) or error.errno is None:
+    return str(error)
+  parts = [error.filename, error.strerror, _ADVICE.get(error.errno)]
+  return ": ".join(str(part) for part in parts if part)
 
 
 def _guard_flags(read: Callable[[], Any]) -> Any:

@@ -54,6 +54,7 @@ PIECE_FIELDS = (
   "seconds",
 )
 SPLITS = ("train", "valid", "test")
+_REBUILD = "run data_prep.build_shards again with the same flags"
 ARRAYS = {
   "notes": notes_lib.NOTE,
   "tempos": notes_lib.TEMPO,
@@ -75,8 +76,17 @@ def file_sha256(path: pathlib.Path) -> str:
 
 
 def load_array(folder: pathlib.Path, name: str) -> np.ndarray:
-  """A memory map of one of ARRAYS of a shard."""
-  return np.load(folder / f"{name}.npy", "r", allow_pickle=False)
+  """A memory map of one of ARRAYS of a shard; UserError where it is none."""
+  path, dtype = folder / f"{name}.npy", ARRAYS[name]
+  try:
+    array = np.load(path, "r", allow_pickle=False)
+  except OSError:
+    raise
+  except Exception:  # a spoilt header: ValueError, EOFError, TokenError...
+    raise UserError(f"{path} is damaged: {_REBUILD}") from None
+  if (array.dtype, array.shape[1:]) != (dtype.base, dtype.shape):
+    raise UserError(f"{path} is damaged: {_REBUILD}")
+  return array
 
 
 def read_record(path: pathlib.Path, verify: bool) -> dict[str, Any] | None:
@@ -182,10 +192,9 @@ def _read_index(path: pathlib.Path) -> dict[str, Any]:
 
 
 def _check_file(path: pathlib.Path, file: dict[str, Any], verify: bool) -> None:
-  advice = "run data_prep.build_shards again with the same flags"
   if not path.is_file():
-    raise UserError(f"{path} is missing: {advice}")
+    raise UserError(f"{path} is missing: {_REBUILD}")
   if path.stat().st_size != file["bytes"] or (
     verify and file_sha256(path) != file["sha256"]
   ):
-    raise UserError(f"{path} is damaged: {advice}")
+    raise UserError(f"{path} is damaged: {_REBUILD}")

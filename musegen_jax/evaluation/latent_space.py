@@ -61,7 +61,7 @@ def encode(
 def active_units(mean: np.ndarray) -> int:
   """Dimensions of posterior means [W, Z] that differ between windows (Burda
   et al. 2016)."""
-  return int((np.var(mean, axis=0, dtype=np.float64) > ACTIVE_VARIANCE).sum())
+  return int((np.var(mean, axis=0) > ACTIVE_VARIANCE).sum())
 
 
 @jax.jit

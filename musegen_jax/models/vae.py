@@ -207,7 +207,7 @@ def segment_inputs(inputs: jax.Array, segments: int, begin: int) -> jax.Array:
   No segment hears the one before it: what they share is in z.
   """
   batch, steps = inputs.shape
-  parts = inputs.reshape(batch, segments, steps // segments)
+  parts = jnp.asarray(inputs).reshape(batch, segments, steps // segments)
   parts = parts.at[:, :, 0].set(begin)
   return parts.swapaxes(0, 1).reshape(segments * batch, -1)
 

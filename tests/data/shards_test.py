@@ -123,6 +123,19 @@ def cut(path: pathlib.Path) -> None:
   path.write_bytes(path.read_bytes()[:-1])
 
 
+def spoil_header(path: pathlib.Path) -> None:
+  data = bytearray(path.read_bytes())
+  data[10:20] = b"}" * 10
+  path.write_bytes(data)
+
+
+def make_floats(path: pathlib.Path) -> None:
+  data = path.read_bytes()
+  path.write_bytes(
+    data.replace(b"'<i4'), ('numerator'", b"'<f4'), ('numerator'")
+  )
+
+
 def flip(path: pathlib.Path) -> None:
   data = bytearray(path.read_bytes())
   data[-1] ^= 1
@@ -139,6 +152,8 @@ SHARD = "shard-00000-of-00001"
     ("index.json", cut, "is damaged"),
     ("pieces.jsonl", flip, "pieces.jsonl is damaged: run"),
     (f"{SHARD}/notes.npy", cut, "notes.npy is damaged: run"),
+    (f"{SHARD}/notes.npy", spoil_header, "notes.npy is damaged: run"),
+    (f"{SHARD}/meters.npy", make_floats, "meters.npy is damaged: run"),
     (f"{SHARD}/meters.npy", pathlib.Path.unlink, "meters.npy is missing: run"),
   ],
 )

@@ -216,6 +216,11 @@ def test_a_finished_data_set_is_not_overwritten(
     ({"labels": "tune00.mid"}, "tune00.mid is not a csv file"),
     ({"min_notes": 61}, r"no usable piece in 16 files \(too_few_notes 14"),
     ({"valid_fraction": 0.9}, "nothing to train on"),
+    ({"valid_fraction": float("nan")}, "nothing to train on"),
+    ({"file_timeout_seconds": float("nan")}, "must be at most 86400"),
+    ({"file_timeout_seconds": float("inf")}, "must be at most 86400"),
+    ({"midi_dir": ""}, "--midi_dir is empty"),
+    ({"output_dir": ""}, "--output_dir is empty"),
     ({"task_index": 1}, "--task_index=1 must be below"),
   ],
 )
@@ -227,7 +232,7 @@ def test_mistakes_are_one_line(
 ) -> None:
   (folder / "deep" / "none").mkdir()
   for name in ("midi_dir", "labels"):
-    if name in options:
+    if options.get(name):
       options = options | {name: str(folder / options[name])}
   given = {"midi_dir": str(folder), "output_dir": str(tmp_path / "out")}
   with pytest.raises(UserError, match=message) as raised:

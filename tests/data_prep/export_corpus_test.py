@@ -232,6 +232,12 @@ def test_wrong_corpus_is_one_line(
   assert not (tmp_path / "midi").exists()
 
 
+def test_an_empty_folder_name_is_refused() -> None:
+  result = run("--corpus=bach", "--output_dir=")
+  assert result.returncode == 1
+  assert result.stderr.startswith("error: --output_dir is empty")
+
+
 def test_loads_without_jax() -> None:
   code = "import data_prep.export_corpus, sys; sys.exit('jax' in sys.modules)"
   subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)

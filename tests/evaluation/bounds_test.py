@@ -171,8 +171,9 @@ def test_draws_of_a_window_are_its_own() -> None:
     np.testing.assert_allclose(getattr(some, name), every[:, 2:4], rtol=1e-4)
     np.testing.assert_allclose(getattr(one, name), every[:1], rtol=1e-4)
     assert not np.allclose(getattr(other, name), every[:1])
-    # No draw comes twice.
-    assert len(np.unique(every[:, 0].round(4))) > bounds.CHUNK
+  # No draw comes twice, neither in one window nor in two.
+  noise = [bounds.noise_of(0, numbers, chunk, 3) for chunk in (0, 1)]
+  assert len(np.unique(np.stack(noise))) == 2 * bounds.CHUNK * 6 * 3
 
 
 def test_one_draw_is_the_elbo_in_expectation() -> None:

@@ -22,7 +22,7 @@ def test_rank_correlations_are_spearmans() -> None:
 
 
 def test_distances_leave_pads_out() -> None:
-  decoded = np.array([[[5, 6, 7, 9], [5, 8, 7, 9], [1, 2, 3, 9]]])
+  decoded = np.array([[[5, 6, 7, 9], [5, 8, 7, 9], [1, 2, 3, 8]]])
   pads = np.array([[False, False, False, True]])
   found = interpolation.distances(decoded, pads)
   np.testing.assert_allclose(found, [[0, 1 / 3, 1]])

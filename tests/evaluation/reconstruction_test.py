@@ -29,12 +29,11 @@ def test_the_decoder_hears_the_original_or_itself() -> None:
   # What it says itself it says again: the reconstruction of that is perfect.
   pads = tokens == CODEC.pad
   own = decoding.decode(params, MODEL, CODEC, z, pads).astype(np.int16)
-  free = reconstruction.free_running(params, MODEL, CODEC, z, own)
-  np.testing.assert_array_equal(free.correct, free.steps)
-  assert (
-    reconstruction.free_running(params, MODEL, CODEC, z, tokens).correct
-    < free.steps
-  ).all()
+  for way in (reconstruction.free_running, reconstruction.teacher_forced):
+    found = way(params, MODEL, CODEC, z, own)
+    np.testing.assert_array_equal(found.correct, found.steps)
+  strange = reconstruction.free_running(params, MODEL, CODEC, z, tokens)
+  assert (strange.correct < found.steps).all()
 
 
 def test_another_piece_of_the_same_group() -> None:

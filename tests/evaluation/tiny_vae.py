@@ -4,20 +4,27 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from musegen_jax import config as config_lib
 from musegen_jax.data.codecs import melody
 from musegen_jax.models import vae
 
 CODEC = melody.CODEC
 STEPS = 32
-MODEL = vae.VAE(
-  vocab_size=CODEC.vocab_size,
-  embedding_size=6,
-  encoder_size=5,
-  hidden_size=8,
-  layers=1,
-  latent_size=3,
-  begin=CODEC.begin,
-)
+
+
+def config() -> config_lib.Config:
+  """A VAE of 3 dimensions on 2 bars of melody."""
+  return config_lib.Config(
+    data=config_lib.Data(codec="melody", unit="window", windows_per_piece=4),
+    model=config_lib.Model(
+      kind="vae", embedding_size=6, hidden_size=8, layers=1, dropout=0.0
+    ),
+    vae=config_lib.Vae(latent_size=3, encoder_size=5, pool_size=2, plan_size=2),
+    train=config_lib.Train(window=STEPS),
+  )
+
+
+MODEL = vae.from_config(config(), CODEC)
 
 
 def init(seed: int = 0) -> dict:

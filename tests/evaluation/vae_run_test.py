@@ -57,6 +57,9 @@ def test_rows_stand_on_the_same_windows(result: dict) -> None:
     gap = block["gap_to_lstm_per_cent"]["VAE, ELBO"][0]
     elbo, lstm = (rows[n]["nats_per_note"][0] for n in ("VAE, ELBO", "LSTM"))
     assert gap == pytest.approx(100 * (elbo / lstm - 1))
+  for block, few, many in ((blocks[1], 0, 1), (blocks[2], 1, 2)):
+    rows = {row["model"]: row["nats_per_step"][0] for row in block["rows"]}
+    assert rows[bounds[many]] != rows[bounds[few]]
 
 
 def test_accuracies_stand_side_by_side(result: dict) -> None:
@@ -66,6 +69,8 @@ def test_accuracies_stand_side_by_side(result: dict) -> None:
     for way in ("teacher-forced", "free-running")
     for z in ("own z", "z of another piece")
   ]
+  for own, other in (rows[:2], rows[2:]):
+    assert own["steps"] != other["steps"]
   assert len(result["accuracy"]["onset_ratio"]) == 3
 
 

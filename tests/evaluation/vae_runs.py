@@ -11,20 +11,8 @@ import numpy as np
 from musegen_jax import config as config_lib
 from musegen_jax.data import shards
 from musegen_jax.data.codecs import codec as codec_lib
-from musegen_jax.models import language_model, vae
-
-
-def _config(data_dir: pathlib.Path) -> config_lib.Config:
-  config = config_lib.Config()
-  config.data = config_lib.Data(
-    data_dir=str(data_dir), codec="melody", unit="window", windows_per_piece=4
-  )
-  config.model = config_lib.Model(
-    embedding_size=6, hidden_size=8, layers=1, dropout=0.0
-  )
-  config.vae = config_lib.Vae(latent_size=3, encoder_size=5)
-  config.train.window = 32
-  return config
+from musegen_jax.models import language_model
+from tests.evaluation import tiny_vae
 
 
 def _checkpoint(
@@ -47,19 +35,17 @@ def vae_run(
   data_dir: pathlib.Path, workdir: pathlib.Path
 ) -> types.SimpleNamespace:
   """A checkpoint of a VAE of 3 dimensions on 2 bars of melody."""
-  config = _config(data_dir)
-  config.model.kind = "vae"
-  model = vae.from_config(config, codec_lib.load("melody"))
-  tokens = jnp.zeros((1, 32), jnp.int32)
-  params = model.init(jax.random.key(0), tokens, tokens, jnp.zeros((1, 3)))
-  return _checkpoint(config, params["params"], workdir)
+  config = tiny_vae.config()
+  config.data.data_dir = str(data_dir)
+  return _checkpoint(config, tiny_vae.init(), workdir)
 
 
 def lstm_run(
   data_dir: pathlib.Path, workdir: pathlib.Path
 ) -> types.SimpleNamespace:
   """A checkpoint of a language model of the same windows."""
-  config = _config(data_dir)
+  config = tiny_vae.config()
+  config.data.data_dir, config.model.kind = str(data_dir), "lstm"
   model = language_model.from_config(config.model, codec_lib.load("melody"))
   tokens, carry = jnp.zeros((1, 1), jnp.int32), model.zero_carry(1)
   params = model.init(jax.random.key(0), tokens, carry)["params"]

@@ -33,13 +33,16 @@ def test_equals_a_sum_by_hand() -> None:
     assert scores.events[row] == len(real)
 
 
-def test_an_impossible_pad_costs_nothing() -> None:
+def test_pads_cost_and_earn_nothing() -> None:
   params, tokens = make_params(), windows(3)
-  bias = params["head_bias"].at[CODEC.pad].set(-jnp.inf)
-  scores = window_likelihood.score(
-    MODEL, params | {"head_bias": bias}, tokens, CODEC, batch_size=4
-  )
-  assert np.isfinite(scores.nll).all()
+
+  def score(bias: float) -> window_likelihood.Scores:
+    changed = params["head_bias"].at[CODEC.pad].set(bias)
+    changed = params | {"head_bias": changed}
+    return window_likelihood.score(MODEL, changed, tokens, CODEC, batch_size=4)
+
+  assert np.isfinite(score(-np.inf).nll).all()
+  assert (score(99.0).correct == 0).all()
 
 
 def test_sums_of_pieces_that_have_a_window() -> None:

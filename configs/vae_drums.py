@@ -1,0 +1,20 @@
+"""VAE of two bars of drums, such as those of the Groove MIDI data set, on CPU.
+
+Commands:
+  python -m data_prep.build_shards --midi_dir=my_midi --output_dir=data/drums
+  python -m musegen_jax.train --config=configs/vae_drums.py \
+    --workdir=runs/vae_drums
+"""
+
+from configs import vae_2bar
+from musegen_jax import config
+
+
+def get_config() -> config.Config:
+  """Returns the study's settings."""
+  study = vae_2bar.get_config()
+  study.data.data_dir = "data/drums"
+  study.data.codec = "drums"
+  study.data.transpose_semitones = 0
+  study.train.steps = 1500
+  return study
