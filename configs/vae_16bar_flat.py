@@ -21,10 +21,11 @@ def get_config() -> config.Config:
   study.vae.plan_size = 0
   study.vae.beta = 0.5
   study.vae.free_bits = 128.0
+  study.vae.warmup_steps = 200
   study.optimizer.learning_rate = 3e-3
   study.train.window = 256
   study.train.batch_size = 32
-  study.train.steps = 1000
+  study.train.steps = 500
   study.train.evaluate_every = 250
   study.train.checkpoint_every = 250
   return study

@@ -33,9 +33,10 @@ def run(
 ) -> None:
   """Runs an absl `main`, turning what a user can cause into one line.
 
-  `UserError`, flags that do not exist or do not fit, and operating-system
-  errors (a full disk, a missing right) are printed to stderr and end the
-  process with status 1; anything else is a bug and keeps its traceback.
+  `UserError`, flags that do not exist or do not fit, arguments that are no
+  flags, and operating-system errors (a full disk, a missing right) are printed
+  to stderr and end the process with status 1; anything else is a bug and keeps
+  its traceback.
   `define_flags` is for flags whose very definition reads the command line, as
   that of a config file with overrides does.
   """
@@ -44,6 +45,8 @@ def run(
     # JAX and Orbax report every start and save in many lines.
     logging.set_verbosity(logging.ERROR)
     try:
+      if len(argv) > 1:
+        raise UserError(f"unknown argument {argv[1]!r}; flags start with --")
       return main(argv)
     except (UserError, OSError) as error:
       # Half-finished reads of a damaged checkpoint complain when collected.
@@ -74,6 +77,8 @@ def _guard_flags(read: Callable[[], Any]) -> Any:
     # What ml_collections raises for a config field that does not exist.
     message = str(error).strip("\"'")
     _fail(f"{message}; the fields stand in musegen_jax/config.py")
+  except (OSError, SyntaxError) as error:
+    _fail(f"--config: {error}; give a file like configs/lstm.py")
   except flags.Error as error:
     program = sys.argv[0].rsplit("/", 1)[-1]
     _fail(f"{error}; {program} --help lists the flags")

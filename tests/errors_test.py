@@ -1,8 +1,12 @@
 import errno
 import os
+import pathlib
 import sys
+from collections.abc import Callable
 
 import pytest
+from absl import flags
+from ml_collections import config_flags
 
 from musegen_jax import errors
 
@@ -27,6 +31,31 @@ def test_describe(error: Exception, expected: str) -> None:
   assert errors.describe(error) == expected
 
 
+def run(
+  monkeypatch: pytest.MonkeyPatch,
+  main: Callable[[list[str]], None],
+  *arguments: str,
+  define_flags: Callable[[], None] = lambda: None,
+) -> None:
+  """Runs `main` as a program, without absl's own set-up."""
+  monkeypatch.setattr(sys, "argv", ["program", *arguments])
+  monkeypatch.setattr(
+    errors.app,
+    "run",
+    lambda guarded, flags_parser: guarded(flags_parser(sys.argv)),
+  )
+  monkeypatch.setattr(errors.flags, "FLAGS", flags.FlagValues())
+  errors.run(main, define_flags)
+
+
+def says(capsys: pytest.CaptureFixture, status: SystemExit) -> str:
+  """The one line that was printed."""
+  assert status.code == 1
+  said = capsys.readouterr().err
+  assert said.startswith("error: ") and said.count("\n") == 1
+  return said
+
+
 @pytest.mark.parametrize(
   "error", [errors.UserError("one\nline"), NotADirectoryError(20, "one line")]
 )
@@ -38,24 +67,49 @@ def test_a_mistake_is_one_line_and_status_1(
   def main(argv: list[str]) -> None:
     raise error
 
-  monkeypatch.setattr(sys, "argv", ["program"])
-  monkeypatch.setattr(
-    errors.app, "run", lambda guarded, flags_parser: guarded([])
-  )
-  with pytest.raises(SystemExit) as exit_info:
-    errors.run(main)
-  assert exit_info.value.code == 1
-  said = capsys.readouterr().err
-  assert said.startswith("error: one line") and said.count("\n") == 1
+  with pytest.raises(SystemExit) as raised:
+    run(monkeypatch, main)
+  assert "one line" in says(capsys, raised.value)
+
+
+def test_an_argument_that_is_no_flag_is_named(
+  monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+  with pytest.raises(SystemExit) as raised:
+    run(monkeypatch, lambda argv: None, "extra")
+  assert "unknown argument 'extra'" in says(capsys, raised.value)
 
 
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
   def main(argv: list[str]) -> None:
     raise ZeroDivisionError
 
-  monkeypatch.setattr(sys, "argv", ["program"])
-  monkeypatch.setattr(
-    errors.app, "run", lambda guarded, flags_parser: guarded([])
-  )
   with pytest.raises(ZeroDivisionError):
-    errors.run(main)
+    run(monkeypatch, main)
+
+
+@pytest.mark.parametrize(
+  "path, message",
+  [
+    ("none.py", "No such file"),
+    ("", "empty string"),
+    ("README.md", "README.md"),
+  ],
+)
+def test_a_wrong_config_file_is_named(
+  path: str,
+  message: str,
+  monkeypatch: pytest.MonkeyPatch,
+  capsys: pytest.CaptureFixture,
+  tmp_path: pathlib.Path,
+) -> None:
+  (tmp_path / "README.md").write_text("No Python, this.")
+  monkeypatch.chdir(tmp_path)
+
+  def define_flags() -> None:
+    config_flags.DEFINE_config_file("config", flag_values=errors.flags.FLAGS)
+
+  arguments = [f"--config={path}", "--config.train.steps=3"]
+  with pytest.raises(SystemExit) as raised:
+    run(monkeypatch, lambda argv: None, *arguments, define_flags=define_flags)
+  assert message in says(capsys, raised.value)

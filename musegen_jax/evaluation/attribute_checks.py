@@ -7,35 +7,10 @@ import numpy as np
 
 from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.evaluation import attributes, decoding, latent_space
+from musegen_jax.evaluation.attribute_vectors import SIGNS, right_way
 from musegen_jax.models.vae import VAE
 
 MAX_WINDOWS = 100
-# Attributes that are shares cannot leave 0..1, nor syncopation fall below 0.
-LOWEST = {"note_density": 0.0, "mean_interval": 0.0, "syncopation": 0.0}
-LOWEST |= {"fraction_in_key": 0.0}
-HIGHEST = {"fraction_in_key": 1.0}
-
-
-def moved(
-  before: np.ndarray, after: np.ndarray, name: str, sign: int
-) -> tuple[int, int, int]:
-  """How many windows moved an attribute the asked way.
-
-  Args:
-    before: [N], of the reconstructions; nan where undefined.
-    after: [N], of what was decoded further along the vector.
-    name: of the attribute.
-    sign: the direction, 1 or -1.
-
-  Returns:
-    How many moved, of all N (no change and undefined did not); how many of
-    those that had room to; how many had room.
-  """
-  with np.errstate(invalid="ignore"):
-    right = sign * (after - before) > 0
-    limit = HIGHEST if sign > 0 else LOWEST
-    room = sign * (limit.get(name, sign * np.inf) - before) > 0
-  return int(right.sum()), int((right & room).sum()), int(room.sum())
 
 
 def measure(
@@ -45,7 +20,7 @@ def measure(
   tokens: np.ndarray,
   space: latent_space.LatentSpace,
 ) -> dict:
-  """Adds and subtracts each vector once, at most 100 windows of [W, T].
+  """Raises and lowers each attribute once, at most 100 windows of [W, T].
 
   Compared with the reconstruction (argmax, from the posterior mean).
 
@@ -76,16 +51,18 @@ def measure(
   result |= {key: [] for key in ("up", "down", "moved", "moved_with_room")}
   result["matrix"] = []
   for name, own in zip(names, columns, strict=True):
-    up, down = after(space.vectors[own]), after(-space.vectors[own])
-    counts = [
-      moved(base[:, own], values[:, own], name, sign)
-      for values, sign in ((up, 1), (down, -1))
+    up, down = (after(space.move(name, sign)) for sign in SIGNS)
+    both = [
+      right_way(base[:, own], values[:, own], name, sign)
+      for values, sign in zip((up, down), SIGNS, strict=True)
     ]
-    all_moved, with_room, room = np.sum(counts, axis=0)
-    result["up"].append(counts[0][0] / len(tokens))
-    result["down"].append(counts[1][0] / len(tokens))
-    result["moved"].append(float(all_moved / (2 * len(tokens))))
-    result["moved_with_room"].append(float(with_room / room) if room else None)
+    shares = [float(right.mean()) for right, _ in both]
+    with_room = sum(int((right & room).sum()) for right, room in both)
+    room = sum(int(room.sum()) for _, room in both)
+    result["up"].append(shares[0])
+    result["down"].append(shares[1])
+    result["moved"].append(sum(shares) / 2)
+    result["moved_with_room"].append(with_room / room if room else None)
     change = np.ma.masked_invalid((up - down) / 2).mean(0)
     scaled = change / np.where(space.deviations > 0, space.deviations, np.inf)
     result["matrix"].append(

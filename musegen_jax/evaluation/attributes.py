@@ -1,7 +1,6 @@
-"""Musical attributes of windows, and the directions of latent space that
-raise them.
+"""Musical attributes of windows.
 
-Letters: W windows, T steps, A attributes, Z latent dimensions.
+Letters: W windows, T steps, A attributes.
 """
 
 import numpy as np
@@ -125,44 +124,3 @@ def _fraction_in_key(pitch: np.ndarray, pitched: np.ndarray) -> np.ndarray:
   # Standardised profiles: the best product is the best correlation.
   best = (counts @ np.array(profiles).T).argmax(1)
   return (counts * np.array(scales)[best]).sum(1) / counts.sum(1)
-
-
-def vectors(means: np.ndarray, values: np.ndarray) -> np.ndarray:
-  """Directions that raise each attribute, float32 [A, Z].
-
-  The mean z of the quarter of windows that has most of it, less that of the
-  quarter that has least (Roberts et al. 2018, section 5.4): adding it once
-  moves a window from one class to the other. Zeros where an attribute does not
-  vary.
-
-  Args:
-    means: [W, Z] posterior means.
-    values: [W, A] of `compute`; nan is left out.
-  """
-  rows = []
-  for column in values.T:
-    known = np.isfinite(column)
-    upper, lower = _quarters(column[known])
-    difference = np.zeros(means.shape[1])
-    if upper.any() and lower.any():
-      of_known = means[known].astype(np.float64)
-      difference = of_known[upper].mean(0) - of_known[lower].mean(0)
-    rows.append(difference)
-  return np.array(rows, np.float32)
-
-
-def _quarters(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-  """Masks of the upper and the lower quarter, all that tie included, but no
-  window in both."""
-  if not len(values):
-    return np.zeros((2, 0), bool)
-  low, high = np.quantile(values, (0.25, 0.75))
-  upper, lower = values >= high, values <= low
-  if low == high:
-    upper, lower = values > low, values < low
-    # Where most windows have the least or the most there is, they are a class.
-    if not upper.any():
-      upper = values == low
-    elif not lower.any():
-      lower = values == low
-  return upper, lower

@@ -22,7 +22,7 @@ from musegen_jax import config as config_lib
 from musegen_jax.data import shards, windows
 from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.errors import UserError
-from musegen_jax.evaluation import attributes
+from musegen_jax.evaluation import attribute_vectors, attributes
 from musegen_jax.models import gaussian
 from musegen_jax.models.gaussian import Gaussian
 from musegen_jax.models.vae import VAE
@@ -34,6 +34,8 @@ ACTIVE_VARIANCE = 0.01
 CHUNK = 512
 # Windows of the training split that a latent space is measured on.
 FIT_WINDOWS = 20_000
+# Of these, windows that the attribute vectors are sought on, and the seed.
+VECTOR_WINDOWS, SEED = 4096, 0
 
 
 @functools.partial(jax.jit, static_argnames="model")
@@ -111,8 +113,8 @@ class LatentSpace:
       their variances. The Gaussian of these two stands in for the prior
       (ex-post density estimation, Ghosh et al. 2020).
     names: of A attributes.
-    vectors: float32 [A, Z]; adding one raises its attribute
-      (`attributes.vectors`).
+    vectors: float32 [A, 2, Z]; adding the first of an attribute raises it,
+      adding the second lowers it (`attribute_vectors.find`).
     deviations: float64 [A], of the attributes over the windows.
     windows: how many were measured.
     params_hash: of the parameters that encoded them.
@@ -126,20 +128,21 @@ class LatentSpace:
   windows: int
   params_hash: str
 
-  def vector(self, name: str) -> np.ndarray:
-    """[Z], the direction of an attribute; raises UserError where there is none
-    or it has none."""
+  def move(self, name: str, amount: float) -> np.ndarray:
+    """float32 [Z] that raises an attribute by an amount, or lowers it where
+    that is below 0; raises UserError where there is none or it has no
+    direction."""
     if name not in self.names:
       raise UserError(
         f"no attribute {name!r}; choose from {', '.join(self.names)}"
       )
-    vector = self.vectors[self.names.index(name)]
-    if not vector.any():
+    both = self.vectors[self.names.index(name)]
+    if not both.any():
       raise UserError(
         f"attribute {name!r} is undefined or the same in all training windows"
         " of this model, so that it has no direction"
       )
-    return vector
+    return np.float32(abs(amount)) * both[0 if amount >= 0 else 1]
 
   def save(self, path: pathlib.Path) -> None:
     """Writes an .npz, whole or not at all."""
@@ -171,11 +174,19 @@ def fit(
   values = attributes.compute(tokens, codec)
   means = posterior.mean.astype(np.float64)
   own = np.exp(posterior.log_variance, dtype=np.float64).mean(0)
+  chosen = evenly(len(tokens), VECTOR_WINDOWS)
   return LatentSpace(
     mean=means.mean(0),
     covariance=np.cov(means, rowvar=False, bias=True) + np.diag(own),
     names=attributes.NAMES,
-    vectors=attributes.vectors(posterior.mean, values),
+    vectors=attribute_vectors.find(
+      params,
+      model,
+      codec,
+      tokens[chosen],
+      posterior.mean[chosen],
+      SEED,
+    ),
     deviations=np.ma.masked_invalid(values).std(0).filled(0),
     windows=len(tokens),
     params_hash=params_hash(params),

@@ -158,8 +158,7 @@ def make_rows(
     noise = latent.noise(settings.seed, pieces, parts, model.latent_size)
     z = z + np.float32(settings.amount) * noise
   elif settings.mode == "attribute":
-    vector = space.vector(settings.attribute).astype(np.float32)
-    z = z + np.float32(settings.amount) * vector[None]
+    z = z + space.move(settings.attribute, settings.amount)[None]
   return Rows(z, latent.same_bars(tokens, codec), pieces, parts)
 
 

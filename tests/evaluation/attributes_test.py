@@ -89,34 +89,3 @@ def test_drums_and_streams_have_what_they_can_have() -> None:
   [found] = attributes.compute(np.array([[opening[40], shift]]), codec)
   assert found[0] == 1 / codec.grammar.steps.max()
   assert np.isnan(found[3]) and not np.isinf(found).any()
-
-
-def test_vectors_lead_from_the_lowest_quarter_to_the_highest() -> None:
-  rng = np.random.default_rng(0)
-  means = rng.normal(size=(4000, 3))
-  direction = np.array([1.0, -2.0, 0.5])
-  values = np.stack([means @ direction, rng.normal(size=4000)], 1)
-  values[:7, 0] = np.nan
-  vector, other = attributes.vectors(means, values)
-  assert vector @ direction / np.linalg.norm(vector) == pytest.approx(
-    np.linalg.norm(direction), rel=0.01
-  )
-  known = values[7:, 0]
-  low, high = np.quantile(known, (0.25, 0.75))
-  difference = known[known >= high].mean() - known[known <= low].mean()
-  assert vector @ direction == pytest.approx(difference, rel=1e-4)
-  assert np.linalg.norm(other) < 0.2
-
-
-@pytest.mark.parametrize("common", [0.0, 1.0])
-def test_vectors_of_values_that_mostly_tie(common: float) -> None:
-  means = np.array([[0.0, 0], [0, 0], [0, 0], [0, 0], [0, 0], [4, 2]])
-  values = np.array([common] * 5 + [0.5])[:, None]
-  sign = 1 if common == 0 else -1
-  assert attributes.vectors(means, values).tolist() == [[4 * sign, 2 * sign]]
-
-
-def test_what_never_varies_has_no_vector() -> None:
-  means = np.ones((4, 2))
-  constant = np.array([[1.0, np.nan]] * 4)
-  assert attributes.vectors(means, constant).tolist() == [[0, 0], [0, 0]]

@@ -61,7 +61,9 @@ def space(**changes: object) -> LatentSpace:
     "mean": np.array([1.0, -2.0, 0.5]),
     "covariance": root @ root.T,
     "names": ("a", "b"),
-    "vectors": np.array([[1, 2, 3], [0, 0, 0]], np.float32),
+    "vectors": np.array(
+      [[[1, 2, 3], [0, 4, 0]], [[0, 0, 0], [0, 0, 0]]], np.float32
+    ),
     "deviations": np.array([0.5, 0.0]),
     "windows": 12,
     "params_hash": "abc",
@@ -80,7 +82,7 @@ def test_fit_has_the_moments_of_all_posteriors_together() -> None:
   np.testing.assert_allclose(z.mean(0), found.mean, atol=0.01 * scale.max())
   error = np.cov(z, rowvar=False) - found.covariance
   assert np.abs(error / np.outer(scale, scale)).max() < 0.01
-  assert found.names == NAMES and found.vectors.shape == (len(NAMES), 3)
+  assert found.names == NAMES and found.vectors.shape == (len(NAMES), 2, 3)
   assert found.windows == 40
 
 
@@ -95,11 +97,12 @@ def test_save_and_load(tmp_path: pathlib.Path) -> None:
 
 
 def test_vectors_by_name() -> None:
-  assert space().vector("a").tolist() == [1, 2, 3]
+  assert space().move("a", 2.0).tolist() == [2, 4, 6]
+  assert space().move("a", -0.5).tolist() == [0, 2, 0]
   with pytest.raises(UserError, match="no attribute 'c'; choose from a, b"):
-    space().vector("c")
+    space().move("c", 1.0)
   with pytest.raises(UserError, match="'b' is undefined or the same"):
-    space().vector("b")
+    space().move("b", 1.0)
 
 
 def test_draws_have_the_moments_and_stand_alone() -> None:

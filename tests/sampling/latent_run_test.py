@@ -207,7 +207,7 @@ def test_attribute_moves_along_its_vector(
   chosen = {"attribute": name, "amount": -2.0}
   files = sample(loaded, tmp_path, "attribute", path, **chosen)
   space = latent_space.load(latent_space.path_of(loaded.path))
-  shift = -2 * space.vector(name)[None]
+  shift = space.move(name, -2.0)[None]
   assert files["piece-00000.mid"] == reconstruction(loaded, path, shift)
   assert files["piece-00000.mid"] != reconstruction(loaded, path)
   assert index_of(tmp_path)["settings"]["attribute"] == name
