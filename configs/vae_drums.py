@@ -15,6 +15,7 @@ def get_config() -> config.Config:
   study = vae_2bar.get_config()
   study.data.data_dir = "data/drums"
   study.data.codec = "drums"
+  study.data.windows_per_piece = 0
   study.data.transpose_semitones = 0
   study.train.steps = 1500
   return study

@@ -98,8 +98,8 @@ def cut(
     length: T; whole bars of `grid.bar_steps` for codecs on a grid.
     stride_bars: bars from one window to the next, on a grid.
     limit: most windows a piece, spread evenly; 0 for all.
-    keep_all: keeps repeats and sparse windows too; a window has at least one
-      onset all the same.
+    keep_all: keeps repeats and sparse windows too, and completes the last
+      window with silent bars; a window has at least one onset all the same.
 
   Raises UserError for an impossible length.
   """
@@ -187,7 +187,11 @@ def _cut_run(
 ) -> list[Window]:
   """Windows of one line within one run; counts those it drops."""
   grid = codec.grid
-  firsts = np.arange(0, run.bars - bars + 1, stride_bars)
+  missing = 0
+  if keep_all:
+    beyond = run.bars - bars  # what the last window must reach
+    missing = -beyond if beyond < 0 else -beyond % stride_bars
+  firsts = np.arange(0, run.bars + missing - bars + 1, stride_bars)
   if not run.bar_steps or run.bars * run.bar_steps > MAX_STEPS:
     limit = f"bars longer than {grid.bar_steps} steps or off the grid"
     reason = f"more than {MAX_STEPS} steps" if run.bar_steps else limit
@@ -199,8 +203,11 @@ def _cut_run(
   ticks_per_step = piece.ticks_per_beat / grid.steps_per_beat
   steps = run.bars * run.bar_steps
   tokens = grid.quantise(line.notes, run.start_tick, ticks_per_step, steps)
-  slots = np.full((run.bars, grid.bar_steps), codec.pad, np.int16)
-  slots[:, : run.bar_steps] = tokens.reshape(run.bars, run.bar_steps)
+  silence = np.full(missing * run.bar_steps, _nothing(codec), np.int16)
+  silence[:1] = _end_of_note(codec)
+  tokens = np.append(tokens, silence).reshape(-1, run.bar_steps)
+  slots = np.full((len(tokens), grid.bar_steps), codec.pad, np.int16)
+  slots[:, : run.bar_steps] = tokens
   rows = slots[firsts[:, None] + np.arange(bars)].reshape(len(firsts), -1)
   onsets = codec.grammar.opens[rows] >= 0
   # A note that began before the window is not in it, nor is its end.
@@ -223,6 +230,12 @@ def _nothing(codec: Codec) -> int:
   grammar = codec.grammar
   idle = (grammar.opens < 0) & (grammar.closes == -1)
   return int((idle & (grammar.steps == 1)).argmax())
+
+
+def _end_of_note(codec: Codec) -> int:
+  """The token that ends whatever sounds, or the idle one where none does."""
+  ends = codec.grammar.closes == -2
+  return int(ends.argmax()) if ends.any() else _nothing(codec)
 
 
 def _without_repeats(

@@ -124,6 +124,16 @@ def open_folder(folder: pathlib.Path, header: dict, overwrite: bool) -> None:
     )
 
 
+def within_window(
+  lengths: decode.Lengths, config: config_lib.Config, codec: codec_lib.Codec
+) -> decode.Lengths:
+  """The same, at most a window where windows are all a model has met."""
+  if config.data.unit != "window" or not codec.grid:
+    return lengths
+  longest = config.train.window * codec.seconds_per_step
+  return dataclasses.replace(lengths, seconds=min(lengths.seconds, longest))
+
+
 def describe(piece: Piece) -> dict:
   """What samples.json says of a piece's music."""
   return {
@@ -179,7 +189,7 @@ def sample(
     pieces = sampler(
       indices=indices,
       primers=[primers[index % len(primers)] for index in indices],
-      lengths=settings.lengths,
+      lengths=within_window(settings.lengths, config, codec),
       strategy=settings.strategy,
       seed=settings.seed,
     )

@@ -131,6 +131,21 @@ def test_decoding_a_window_gives_its_notes(data: st.DataObject) -> None:
   np.testing.assert_array_equal(again.notes, part(rows))
 
 
+@pytest.mark.parametrize("count", [1, 2, 3, 5])
+def test_a_whole_piece_ends_in_a_completed_window(count: int) -> None:
+  rows = [(0, 4, 60), (16 * count - 6, 16 * count - 2, 62)]
+  piece = make_piece(part(rows))
+  options = {"stride_bars": 2, "keep_all": True}
+  found = windows.cut(piece, CODEC, 32, **options).windows
+  whole = np.concatenate([window.tokens for window in found])
+  onsets = (CODEC.grammar.opens[whole] >= 0).nonzero()[0]
+  # A window without an onset in the middle is left out, and the gap closes.
+  skipped = 16 * (found[-1].bar - 2 * (len(found) - 1))
+  assert onsets.tolist() == [0, 16 * count - 6 - skipped]
+  again = CODEC.decode(found[-1].tokens).notes
+  assert again["duration_ticks"][-1] == 4 * 120
+
+
 def test_drums_are_one_part() -> None:
   kick = part([(at, at + 1, 36) for at in range(0, 32, 4)], track=3)
   hat = part([(at, at + 1, 42) for at in range(0, 32, 2)], track=5)

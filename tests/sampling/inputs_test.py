@@ -61,12 +61,13 @@ def test_codecs_without_bars_give_stretches(tmp_path: pathlib.Path) -> None:
 def test_every_track_that_fails_says_why(tmp_path: pathlib.Path) -> None:
   drums = part(scale(0, 64), track=1)
   drums["is_drum"] = True
-  path = write(make_piece(part([(0, 4, 60)]), drums), tmp_path)
+  slow = make_piece(part(scale(0, 64)), drums, meters=[(0, 5, 2)])
+  path = write(slow, tmp_path)
   with pytest.raises(UserError) as caught:
     inputs.read_windows(path, MELODY, 96, None)
   said = str(caught.value)
   assert said.startswith(f"--input={path} has no window of 6 bars that codec")
-  assert "track 0 (program 0): shorter than a window" in said
+  assert "track 0 (program 0): bars longer than 16 steps" in said
   assert "track 1 (program 0): drums" in said and "\n" not in said
 
 
