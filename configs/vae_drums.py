@@ -17,5 +17,5 @@ def get_config() -> config.Config:
   study.data.codec = "drums"
   study.data.windows_per_piece = 0
   study.data.transpose_semitones = 0
-  study.train.steps = 1500
+  study.train.steps = 800
   return study
