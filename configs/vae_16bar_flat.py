@@ -4,6 +4,9 @@ Command:
   python -m musegen_jax.train --config=configs/vae_16bar_flat.py \
     --workdir=runs/vae_16bar_flat
 Data: data/tunes, as for configs/vae_2bar.py.
+Expected: six minutes on one CPU core; on the test split step accuracy 0.68
+teacher-forced and 0.63 free-running, onset accuracy 0.11 free-running: a study
+of the two decoders at equal cost, far from done learning.
 """
 
 from configs import vae_2bar

@@ -162,9 +162,6 @@ def _plan(
 
 
 def _check(options: Options) -> None:
-  for name in ("midi_dir", "output_dir"):
-    if not getattr(options, name):
-      raise UserError(f"--{name} is empty: give a folder, . for this one")
   if options.task_index >= options.num_tasks:
     raise UserError(
       f"--task_index={options.task_index} must be below"

@@ -262,8 +262,6 @@ def main(argv: list[str]) -> None:
   if argv[1:]:
     raise UserError(f"unknown argument {argv[1]!r}; flags start with --")
   options = flags.FLAGS
-  if not options.output_dir:
-    raise UserError("--output_dir is empty: give a folder, . for this one")
   export(
     options.corpus,
     pathlib.Path(options.output_dir),

@@ -56,7 +56,12 @@ def run(
       _fail("interrupted", status=130)
 
   def parse(argv: list[str]) -> list[str]:
-    return _guard_flags(lambda: flags.FLAGS(argv))
+    rest = _guard_flags(lambda: flags.FLAGS(argv))
+    for name in flags.FLAGS:
+      # An unset shell variable; as a path "" would mean the current folder.
+      if flags.FLAGS[name].value == "" and flags.FLAGS[name].default is None:
+        _fail(f"--{name} is empty: give a value or leave it out")
+    return rest
 
   _guard_flags(define_flags)
   app.run(guarded, flags_parser=parse)

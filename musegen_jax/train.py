@@ -3,7 +3,7 @@
 
 import pathlib
 
-from absl import app, flags
+from absl import flags
 from ml_collections import config_flags
 
 from musegen_jax import errors
@@ -40,8 +40,7 @@ def define_flags() -> None:
 
 def main(argv: list[str]) -> None:
   """Joins the other processes, if any, and trains."""
-  if len(argv) > 1:
-    raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+  del argv
   parallel.initialize(
     _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
   )

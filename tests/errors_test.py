@@ -80,6 +80,26 @@ def test_an_argument_that_is_no_flag_is_named(
   assert "unknown argument 'extra'" in says(capsys, raised.value)
 
 
+@pytest.mark.parametrize("default, is_refused", [(None, True), ("", False)])
+def test_an_empty_value_is_refused_where_there_is_no_default(
+  default: str | None,
+  is_refused: bool,
+  monkeypatch: pytest.MonkeyPatch,
+  capsys: pytest.CaptureFixture,
+) -> None:
+  def define_flags() -> None:
+    values = errors.flags.FLAGS
+    flags.DEFINE_string("output_dir", default, "", flag_values=values)
+
+  arguments = (monkeypatch, lambda argv: None, "--output_dir=")
+  if not is_refused:
+    run(*arguments, define_flags=define_flags)
+    return
+  with pytest.raises(SystemExit) as raised:
+    run(*arguments, define_flags=define_flags)
+  assert "--output_dir is empty" in says(capsys, raised.value)
+
+
 def test_a_bug_keeps_its_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
   def main(argv: list[str]) -> None:
     raise ZeroDivisionError

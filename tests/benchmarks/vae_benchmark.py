@@ -3,9 +3,10 @@
   python -m tests.benchmarks.vae_benchmark --json=vae.json
 
 The sizes are those of configs/vae_2bar.py and configs/vae_16bar_flat.py:
-embedding, bidirectional LSTM, posterior, decoder LSTM that hears z at every
-step, logits, objective, gradients, clipping and AdamW. Both use all cores and
-take turns in one process; wall time counts, so the machine must be quiet.
+embedding, bidirectional LSTM, posterior, decoder LSTM that hears z and its plan
+at every step, logits, objective, gradients, clipping and AdamW. Both use all
+cores and take turns in one process; wall time counts, so the machine must be
+quiet.
 Prints a Markdown table: milliseconds as minimum / median, then the peer's time
 over ours by minimum (above 1: ours is faster).
 """
@@ -100,16 +101,22 @@ def torch_step(config: config_lib.Config) -> Callable[[], None]:
     sizes.hidden_size,
     sizes.layers,
   )
-  latent = settings.latent_size
+  latent, steps = settings.latent_size, config.train.window
+  pool, plan = settings.pool_size, settings.plan_size
+  seen = 2 * settings.encoder_size + steps * pool
   nn = torch.nn
   parts = nn.ModuleDict(
     {
       "seen": nn.Embedding(CODEC.vocab_size, width),
       "heard": nn.Embedding(CODEC.vocab_size, width),
       "encoder": nn.LSTM(width, settings.encoder_size, bidirectional=True),
-      "posterior": nn.Linear(2 * settings.encoder_size, 2 * latent),
+      "pool": nn.Linear(2 * settings.encoder_size, max(pool, 1)),
+      "posterior": nn.Linear(seen, 2 * latent),
+      "plan": nn.Linear(latent, steps * max(plan, 1)),
       "to_carry": nn.Linear(latent, 2 * depth * hidden),
-      "decoder": nn.LSTM(width + latent, hidden, depth, dropout=sizes.dropout),
+      "decoder": nn.LSTM(
+        width + latent + plan, hidden, depth, dropout=sizes.dropout
+      ),
       "head": nn.Linear(hidden, CODEC.vocab_size),
     }
   )
@@ -119,18 +126,26 @@ def torch_step(config: config_lib.Config) -> Callable[[], None]:
   batch = make_batch(config)
   targets = torch.tensor(batch["targets"].T.copy(), dtype=torch.long)
   inputs = torch.tensor(batch["inputs"].T.copy(), dtype=torch.long)
-  steps, count = targets.shape
+  count = targets.shape[1]
 
   def step() -> None:
     adam.zero_grad(set_to_none=True)
-    _, (last, _) = parts["encoder"](parts["seen"](targets))
-    last = torch.cat((last[0], last[1]), -1)
+    outputs, (last, _) = parts["encoder"](parts["seen"](targets))
+    features = [last[0], last[1]]
+    if pool:
+      pooled = parts["pool"](outputs).transpose(0, 1)
+      features.append(pooled.reshape(count, -1))
+    last = torch.cat(features, -1)
     mean, log_variance = parts["posterior"](last).chunk(2, -1)
     z = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
     start = torch.tanh(parts["to_carry"](z)).view(count, 2, depth, hidden)
     h, c = start.permute(1, 2, 0, 3).contiguous()
     heard = parts["heard"](inputs)
-    heard = torch.cat((heard, z.expand(steps, *z.shape)), -1)
+    told = [heard, z.expand(steps, *z.shape)]
+    if plan:
+      planned = parts["plan"](z).view(count, steps, plan)
+      told.append(planned.transpose(0, 1))
+    heard = torch.cat(told, -1)
     outputs, _ = parts["decoder"](heard, (h, c))
     logits = parts["head"](outputs).flatten(0, 1)
     nll = nn.functional.cross_entropy(
