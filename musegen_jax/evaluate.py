@@ -49,15 +49,16 @@ def evaluate(
 ) -> dict:
   """The figures of one split."""
   if config_lib.from_dict(loaded.meta["config"]).model.kind == "vae":
-    latent = split == "test" if _LATENT.value is None else _LATENT.value
     return vae_run.evaluate(
       loaded,
       split,
       _DATA_DIR.value,
       peer,
-      latent=latent,
+      latent=_LATENT.value,
       bound_windows=_BOUND_WINDOWS.value,
     )
+  if peer:
+    raise errors.UserError("--lstm stands beside a VAE: leave it out here")
   return run.evaluate(
     loaded.params, loaded.meta, split, _DATA_DIR.value, _BASELINE.value
   )
@@ -78,8 +79,7 @@ def main(argv: list[str]) -> None:
       print("warning: not the data this model was trained on", file=sys.stderr)
     if not _JSON.value:
       text = vae_table if result.get("kind") == "vae" else table
-      title = f"checkpoint {loaded.path}, step {loaded.step},"
-      print(f"{title} {result['parameters']} parameters")
+      print(table.heading(result))
       print(text.markdown(result), flush=True)
   if _JSON.value:
     print(json.dumps(results if len(results) > 1 else results[0], indent=2))

@@ -59,6 +59,15 @@ def test_table_names_counts_and_averaging(trained: pathlib.Path) -> None:
   assert "| LSTM | " in done.stdout and "Kneser" not in done.stdout
 
 
+def test_a_peer_is_for_a_vae(trained: pathlib.Path) -> None:
+  both = [f"--checkpoint={trained}", f"--lstm={trained}"]
+  done = run_module("musegen_jax.evaluate", *both, check=False)
+  assert done.returncode == 1
+  assert done.stderr.strip() == (
+    "error: --lstm stands beside a VAE: leave it out here"
+  )
+
+
 def test_samples_and_summary(
   trained: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

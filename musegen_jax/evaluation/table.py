@@ -67,6 +67,14 @@ def gain(name: str, better: Scores, worse: Scores, sizes: Sizes) -> dict:
   return {"over": name, "bits_per_note": [value, low, high]}
 
 
+def heading(result: dict) -> str:
+  """The line that says what was evaluated."""
+  return (
+    f"checkpoint {result['checkpoint']}, step {result['step']},"
+    f" {result['parameters']} parameters"
+  )
+
+
 def markdown(result: dict) -> str:
   """The result of an evaluation as text."""
   columns = [

@@ -58,7 +58,7 @@ def evaluate(
   data_dir: str,
   peer: latent_space.Checkpoint | None,
   *,
-  latent: bool,
+  latent: bool | None,
   bound_windows: int,
 ) -> dict:
   """Scores a checkpoint on one split.
@@ -69,7 +69,7 @@ def evaluate(
     data_dir: of the pieces; empty for the run's own.
     peer: a language model of the same windows, or None.
     latent: whether to look at the latent space too: prior, interpolation and
-      attribute vectors.
+      attribute vectors; None on the test split alone.
     bound_windows: most windows of the bound with 64 samples.
 
   Returns:
@@ -112,7 +112,7 @@ def evaluate(
     scored.model.latent_size,
     ratio[0] if ratio else None,
   )
-  if latent:
+  if split == "test" if latent is None else latent:
     space = latent_space.of_checkpoint(
       loaded, scored.model, codec, data_dir if same_data else ""
     )

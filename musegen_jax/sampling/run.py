@@ -26,6 +26,8 @@ from musegen_jax.sampling.strategies import Strategy
 INDEX = "samples.json"
 # Fewer distinct pitches than this is reported as degenerate.
 MIN_PITCHES = 3
+# As long as the readers take back.
+MAX_SECONDS = midi.Limits().max_seconds
 
 Sampler = Callable[..., list[np.ndarray]]
 
@@ -57,15 +59,14 @@ class Settings:
   def check(self) -> None:
     """Raises UserError where a value has no meaning."""
     self.strategy.check()
-    positive = {
-      "num": self.num,
-      "batch_size": self.batch_size,
-      "seconds": self.lengths.seconds,
-      "note_seconds": self.lengths.note_seconds,
-    }
-    for name, value in positive.items():
+    for name, value in (("num", self.num), ("batch_size", self.batch_size)):
       if value <= 0:
         raise UserError(f"--{name} must be above 0")
+    for name, value in dataclasses.asdict(self.lengths).items():
+      if not 0 <= value <= MAX_SECONDS or (not value and name != "min_seconds"):
+        raise UserError(
+          f"--{name} {value} must be above 0 and at most {MAX_SECONDS:g}"
+        )
     for index in self.only:
       if not 0 <= index < self.num:
         raise UserError(f"--only={index} is not in 0..{self.num - 1}")
@@ -108,20 +109,19 @@ def open_folder(folder: pathlib.Path, header: dict, overwrite: bool) -> None:
   """Makes the folder; refuses one that holds other samples."""
   folder.mkdir(parents=True, exist_ok=True)
   index = folder / INDEX
+  way_out = "add --overwrite or give another --output_dir"
   if overwrite or not index.exists():
     if not overwrite and any(folder.glob("piece-*.mid")):
-      raise UserError(
-        f"{folder} holds pieces of an unfinished run; add --overwrite or give"
-        " another --output_dir"
-      )
+      raise UserError(f"{folder} holds pieces of an unfinished run; {way_out}")
     index.unlink(missing_ok=True)
     return
-  stored = json.loads(index.read_text())
-  if {key: stored.get(key) for key in header} != header:
-    raise UserError(
-      f"{folder} holds other samples; give another --output_dir or add"
-      " --overwrite"
-    )
+  try:
+    stored = json.loads(index.read_text())
+    holds_these = {key: stored.get(key) for key in header} == header
+  except (ValueError, AttributeError):
+    raise UserError(f"{index} is damaged; {way_out}") from None
+  if not holds_these:
+    raise UserError(f"{folder} holds other samples; {way_out}")
 
 
 def within_window(

@@ -100,7 +100,7 @@ def test_without_peer_and_latent_space(
   runs: tuple[types.SimpleNamespace, types.SimpleNamespace],
 ) -> None:
   found = vae_run.evaluate(
-    runs[0], "valid", "", None, latent=False, bound_windows=1
+    runs[0], "valid", "", None, latent=None, bound_windows=1
   )
   assert "latent" not in found
   assert "LSTM" not in [row["model"] for row in found["blocks"][0]["rows"]]

@@ -19,6 +19,7 @@ from musegen_jax.sampling import audio, decode, run
 from musegen_jax.sampling.strategies import Strategy
 from musegen_jax.training import task
 
+LENGTHS = {"seconds": 2.0, "min_seconds": 1.0, "note_seconds": 5.0}
 HEADER = {"checkpoint": "runs/x/checkpoints/5", "step": 5}
 
 
@@ -44,7 +45,7 @@ def settings(**changes: object) -> run.Settings:
     "num": 6,
     "only": (),
     "seed": 0,
-    "lengths": decode.Lengths(2.0, 1.0, 5.0),
+    "lengths": decode.Lengths(**LENGTHS),
     "batch_size": 4,
     "primers": (),
     "strategy": Strategy(),
@@ -114,6 +115,10 @@ def test_other_samples_are_not_overwritten(
   first = sample(meta, tmp_path, settings())
   with pytest.raises(UserError, match="--overwrite"):
     sample(meta, tmp_path, settings(seed=1))
+  for damaged in ("{", "[]", "\x00"):
+    (tmp_path / run.INDEX).write_text(damaged)
+    with pytest.raises(UserError, match="samples.json is damaged; add --over"):
+      sample(meta, tmp_path, settings())
   (tmp_path / run.INDEX).unlink()
   with pytest.raises(UserError, match="unfinished"):
     sample(meta, tmp_path, settings())
@@ -170,8 +175,13 @@ def test_ngram_baseline_and_pictures(
   ("changes", "says"),
   [
     ({"num": 0}, "--num"),
-    ({"lengths": decode.Lengths(-1.0, 1.0, 5.0)}, "--seconds"),
+    ({"lengths": decode.Lengths(0.0, 1.0, 5.0)}, "--seconds"),
     ({"lengths": decode.Lengths(9.0, 1.0, 0.0)}, "--note_seconds"),
+    *(
+      ({"lengths": decode.Lengths(**(LENGTHS | {name: value}))}, f"--{name}")
+      for name in LENGTHS
+      for value in (float("nan"), float("inf"), -1.0, 1e12)
+    ),
     ({"batch_size": 0}, "--batch_size"),
     ({"only": (6,)}, "--only=6 is not in 0..5"),
     ({"strategy": Strategy(top_p=2)}, "--top_p"),
