@@ -20,7 +20,8 @@ def bidirectional(recurrent: jax.Array, gates_in: jax.Array) -> jax.Array:
 
   Args:
     recurrent: [2, E, 4E], forward and backward.
-    gates_in: [2, T, B, 4E] projected inputs, both in the order of time.
+    gates_in: [2, T, B, 4E] projected inputs, the second from the end to the
+      start.
 
   Returns:
     [T, B, 2E]: the outputs of both directions, in the order of time.
@@ -32,8 +33,7 @@ def bidirectional(recurrent: jax.Array, gates_in: jax.Array) -> jax.Array:
     params = lstm.single_layer(recurrent[None])
     return lstm.lstm(params, gates_in, carry)[0]
 
-  both = jnp.stack((gates_in[0], jnp.flip(gates_in[1], 0)))
-  forward, backward = jax.vmap(one)(recurrent, both)
+  forward, backward = jax.vmap(one)(recurrent, gates_in)
   return jnp.concatenate((forward, jnp.flip(backward, 0)), -1)
 
 
@@ -73,11 +73,18 @@ class Encoder(nn.Module):
       initializers.orthogonal_layers,
       (2, self.hidden_size, gates),
     )
-    gates_in = lstm.embedding_gates(
-      embedding.astype(dtype), kernel, bias.reshape(-1), tokens.T
-    )
-    gates_in = gates_in.reshape(*gates_in.shape[:2], 2, gates)
-    outputs = bidirectional(recurrent, jnp.moveaxis(gates_in, 2, 0))
+    # The tokens are turned round, not their gates, which are a hundred times as
+    # large.
+    gates_in = [
+      lstm.embedding_gates(embedding.astype(dtype), *weights, in_order)
+      for *weights, in_order in zip(
+        jnp.split(kernel, 2, axis=1),
+        bias,
+        (tokens.T, jnp.flip(tokens.T, 0)),
+        strict=True,
+      )
+    ]
+    outputs = bidirectional(recurrent, jnp.stack(gates_in))
     half = self.hidden_size
     last = jnp.concatenate((outputs[-1, :, :half], outputs[0, :, half:]), -1)
     last = last.astype(jnp.float32)

@@ -68,7 +68,9 @@ class LanguageModel(nn.Module):
       params["bias"],
       tokens.T,
     )
-    if context is not None:
+    if context is not None and len(context) == 1:
+      gates_in = lstm.add_to_steps(gates_in, context[0])
+    elif context is not None:
       gates_in = gates_in + context.astype(dtype)
     outputs, carry = lstm.lstm(
       _stacked(params),

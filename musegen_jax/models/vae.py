@@ -159,10 +159,13 @@ class VAE(nn.Module):
     carry = jnp.tanh(self.to_carry(context))
     carry = carry.reshape(-1, 2, self.layers, self.hidden_size)
     h, c = jnp.moveaxis(carry, 0, 2)
-    gates = self.to_gates(context)[None]
+    gates = self.to_gates(context)
     if self.plan_size:
       plan = self.plan(context).reshape(len(context), -1, self.plan_size)
-      gates = gates + self.plan_to_gates(plan.swapaxes(0, 1))
+      planned = self.plan_to_gates(plan.swapaxes(0, 1))
+      gates = lstm.add_to_steps(planned, gates)
+    else:
+      gates = gates[None]
     return Conditions(lstm.LSTMCarry(h, c), gates)
 
   def decode(

@@ -251,3 +251,25 @@ def test_wrong_arguments_are_named() -> None:
     lstm.lstm(params, gates_in, carry, reset=extras["reset"].T)
   with pytest.raises(ValueError, match=r"carry.h .* expected \(2, 2, 4\)"):
     lstm.lstm(params, gates_in, lstm.initial_carry(1, 2, 4))
+
+
+def test_a_context_for_every_step_has_the_gradient_of_a_plain_sum() -> None:
+  rng = np.random.default_rng(0)
+  gates = jnp.asarray(rng.normal(size=(7, 3, 8)), jnp.float32)
+  context = jnp.asarray(rng.normal(size=(3, 8)), jnp.float32)
+  weights = jnp.asarray(rng.normal(size=(7, 3, 8)), jnp.float32)
+
+  def loss(add: Callable, *inputs: jax.Array) -> jax.Array:
+    return (jnp.tanh(add(*inputs)) * weights).sum()
+
+  def plain(gates: jax.Array, context: jax.Array) -> jax.Array:
+    return gates + context[None]
+
+  found, expected = (
+    jax.value_and_grad(functools.partial(loss, add), (0, 1))(gates, context)
+    for add in (lstm.add_to_steps, plain)
+  )
+  for a, b in zip(
+    jax.tree.leaves(found), jax.tree.leaves(expected), strict=True
+  ):
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
