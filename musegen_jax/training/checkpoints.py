@@ -144,6 +144,17 @@ def load(path: str | pathlib.Path) -> Checkpoint:
     raise UserError(
       f"no checkpoint at {given}; give the --workdir of a training run"
     )
+  try:
+    return _load(given, folder, step)
+  except UserError:
+    raise
+  except Exception as error:  # a damaged file can end the opening, too
+    raise _damaged(folder, error) from None
+
+
+def _load(
+  given: pathlib.Path, folder: pathlib.Path, step: int | None
+) -> Checkpoint:
   handlers: dict[str, Any] = {
     "params": ocp.StandardCheckpointHandler(),
     "meta": ocp.JsonCheckpointHandler(),

@@ -40,8 +40,8 @@ def check_identity(workdir: pathlib.Path, identity: dict) -> None:
     atomic.write(path, text.encode())
     return
   try:
-    stored = json.loads(path.read_text())
-  except ValueError:
+    stored = dict(json.loads(path.read_text()))
+  except (TypeError, ValueError):
     raise UserError(
       f"{path} is no JSON; give another --workdir or restore it"
     ) from None

@@ -1,6 +1,7 @@
 """What is kept, what is loaded."""
 
 import pathlib
+import shutil
 
 import jax
 import jax.numpy as jnp
@@ -75,3 +76,14 @@ def test_nothing_there(tmp_path: pathlib.Path) -> None:
 def test_wrong_number(folder: pathlib.Path) -> None:
   with pytest.raises(UserError, match="steps there: 2, 4, 5"):
     checkpoints.load(folder / "checkpoints" / "3")
+
+
+def test_damaged_metrics_are_one_line(
+  folder: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  copy = tmp_path / "copy"
+  shutil.copytree(folder, copy)
+  [damaged] = (copy / "checkpoints" / "2").rglob("metrics/metrics")
+  damaged.write_text("{")
+  with pytest.raises(UserError, match="cannot be read"):
+    checkpoints.load(copy)
