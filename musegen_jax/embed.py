@@ -3,7 +3,7 @@
 
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
 from musegen_jax import errors
 from musegen_jax.evaluation import embedding
@@ -30,8 +30,7 @@ _OVERWRITE = flags.DEFINE_bool(
 
 def main(argv: list[str]) -> None:
   """Loads, embeds, says what came of it."""
-  if len(argv) > 1:
-    raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+  del argv
   loaded = checkpoints.load(_CHECKPOINT.value)
   folder = pathlib.Path(_OUTPUT.value)
   index = embedding.embed(

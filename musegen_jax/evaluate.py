@@ -4,7 +4,7 @@
 import json
 import sys
 
-from absl import app, flags
+from absl import flags
 
 from musegen_jax import config as config_lib
 from musegen_jax import errors
@@ -66,8 +66,7 @@ def evaluate(
 
 def main(argv: list[str]) -> None:
   """Loads, scores, prints."""
-  if len(argv) > 1:
-    raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+  del argv
   loaded = checkpoints.load(_CHECKPOINT.value)
   peer = checkpoints.load(_LSTM.value) if _LSTM.value else None
   where = {"checkpoint": str(loaded.path), "step": loaded.step}

@@ -3,7 +3,7 @@
 
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
 from musegen_jax import config as config_lib
 from musegen_jax import errors, sample_flags
@@ -31,8 +31,7 @@ flags.adopt_module_key_flags(sample_flags)
 
 def main(argv: list[str]) -> None:
   """Loads, samples, writes."""
-  if len(argv) > 1:
-    raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+  del argv
   # Before the checkpoint is read: mistakes that need no model to be seen.
   sample_flags.strategy().check()
   font = audio.check(_SOUNDFONT.value) if _WAV.value else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from musegen_jax.data.batches import Batch
 from musegen_jax.data.codecs.codec import Codec
-from musegen_jax.data.windows import Windows, mask
+from musegen_jax.data.windows import Windows, decoder_inputs, mask
 
 # Windows looked at together when the bounds are sought: keeps copies small.
 CHUNK = 4096
@@ -83,8 +83,7 @@ def make_window_batch_at(
     chosen = order[row % len(windows)]
     targets = windows.tokens[chosen].astype(np.int32)
     targets += shifts[chosen, None].astype(np.int32) * codec.is_pitch[targets]
-    inputs = np.roll(targets, 1, axis=1)
-    inputs[:, 0] = codec.begin
+    inputs = decoder_inputs(targets, codec)
     reset = np.zeros(targets.shape, bool)
     reset[:, 0] = True
     return {

@@ -81,6 +81,13 @@ def mask(tokens: np.ndarray, codec: Codec) -> np.ndarray:
   return tokens != codec.pad
 
 
+def decoder_inputs(tokens: np.ndarray, codec: Codec) -> np.ndarray:
+  """int32 [W, T]: begin, and then the tokens [W, T] but the last."""
+  inputs = np.roll(tokens.astype(np.int32), 1, axis=1)
+  inputs[:, 0] = codec.begin
+  return inputs
+
+
 def cut(
   piece: notes.Piece,
   codec: Codec,

@@ -15,7 +15,7 @@ import optax
 import tqdm
 
 from musegen_jax.data.codecs.codec import Codec
-from musegen_jax.evaluation.window_likelihood import decoder_inputs
+from musegen_jax.data.windows import decoder_inputs
 from musegen_jax.models import gaussian
 from musegen_jax.models.gaussian import Gaussian
 from musegen_jax.models.vae import VAE

@@ -177,8 +177,7 @@ def _window_encoder(
   def mean_outputs(tokens: np.ndarray) -> np.ndarray:
     count = len(tokens)
     tokens = np.pad(tokens, ((0, WINDOWS - count), (0, 0)), mode="edge")
-    inputs = np.roll(tokens, 1, axis=1).astype(np.int32)
-    inputs[:, 0] = codec.begin
+    inputs = windows.decoder_inputs(tokens, codec)
     carry = network.zero_carry(WINDOWS)
     mask = windows.mask(tokens, codec)
     return np.asarray(

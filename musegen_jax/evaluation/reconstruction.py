@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from musegen_jax.data.codecs.codec import Codec
+from musegen_jax.data.windows import decoder_inputs
 from musegen_jax.evaluation import decoding
-from musegen_jax.evaluation.window_likelihood import decoder_inputs
 from musegen_jax.models.vae import VAE
 
 

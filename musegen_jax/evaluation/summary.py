@@ -4,7 +4,7 @@
 import json
 import pathlib
 
-from absl import app, flags
+from absl import flags
 
 from musegen_jax import errors
 from musegen_jax.errors import UserError
@@ -46,8 +46,7 @@ def lines(folder: pathlib.Path) -> list[str]:
 
 def main(argv: list[str]) -> None:
   """Prints them."""
-  if len(argv) > 1:
-    raise app.UsageError(f"unexpected arguments: {argv[1:]}")
+  del argv
   print("\n".join(lines(pathlib.Path(_RUN_DIR.value))))
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from musegen_jax.data import windows
 from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.evaluation.likelihood import Scores
 from musegen_jax.models.language_model import LanguageModel
@@ -33,13 +34,6 @@ def _score_batch(
   return jnp.where(mask, nll, 0).sum(1), correct.sum(1)
 
 
-def decoder_inputs(tokens: np.ndarray, codec: Codec) -> np.ndarray:
-  """int32 [W, T]: begin, and then the tokens [W, T] but the last."""
-  inputs = np.roll(tokens.astype(np.int32), 1, axis=1)
-  inputs[:, 0] = codec.begin
-  return inputs
-
-
 def score(
   model: LanguageModel,
   params: dict,
@@ -56,7 +50,7 @@ def score(
     empty = np.full((batch_size - len(rows), rows.shape[1]), codec.pad)
     rows = np.concatenate([rows, empty.astype(np.int32)])
     mask = rows != codec.pad
-    inputs = decoder_inputs(rows, codec)
+    inputs = windows.decoder_inputs(rows, codec)
     parts.append(_score_batch(params, inputs, rows, mask, model=model))
   nll, correct = (
     np.concatenate(part)[: len(tokens)].astype(np.float64)

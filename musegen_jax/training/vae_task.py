@@ -71,13 +71,13 @@ def make(
 def _reconstruct(
   params: state_lib.Params,
   tokens: jax.Array,
+  inputs: jax.Array,
   noise: jax.Array,
   pad: jax.Array,
   *,
   model: vae.VAE,
 ) -> tuple[gaussian.Gaussian, jax.Array, jax.Array]:
   posterior = model.apply({"params": params}, tokens, method="encode")
-  inputs = jnp.roll(tokens, 1, axis=1).at[:, 0].set(model.begin)
   z = gaussian.sample(posterior, noise)
   logits = model.apply({"params": params}, z, inputs, method="decode")
   nll, correct = steps.token_nll(logits, tokens)
@@ -102,11 +102,19 @@ def score(
   noise = np.random.default_rng(seed).standard_normal(
     (len(tokens), model.latent_size), np.float32
   )
+  inputs = windows.decoder_inputs(tokens, codec)
   parts = []
   for start in range(0, len(tokens), VALID_BATCH):
     rows = slice(start, start + VALID_BATCH)
     parts.append(
-      _reconstruct(params, tokens[rows], noise[rows], codec.pad, model=model)
+      _reconstruct(
+        params,
+        tokens[rows],
+        inputs[rows],
+        noise[rows],
+        codec.pad,
+        model=model,
+      )
     )
   joined = jax.tree.map(
     lambda *each: np.concatenate(each), *jax.device_get(parts)
