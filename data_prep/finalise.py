@@ -40,16 +40,30 @@ class Decision(NamedTuple):
 def finalise(output_dir: pathlib.Path, plan: plans.Plan) -> dict[str, Any]:
   """Writes pieces.jsonl, report.csv and, last, index.json; returns the index.
 
-  Every shard must be built. Raises UserError when no piece is kept, with the
-  report written; then there is no index.json.
+  Every shard must be built. Raises UserError as `write` does.
   """
-  settings = plan.settings
-  names = [
-    shards.shard_name(shard, settings["num_shards"])
-    for shard in range(settings["num_shards"])
-  ]
-  folders = [output_dir / name for name in names]
-  decision = decide(folders, settings)
+  decision = decide(shard_folders(output_dir, plan), plan.settings)
+  return write(output_dir, plan, decision)
+
+
+def shard_folders(
+  output_dir: pathlib.Path, plan: plans.Plan
+) -> list[pathlib.Path]:
+  """The folders of a plan's shards, in order."""
+  count = plan.settings["num_shards"]
+  return [output_dir / shards.shard_name(n, count) for n in range(count)]
+
+
+def write(
+  output_dir: pathlib.Path, plan: plans.Plan, decision: Decision
+) -> dict[str, Any]:
+  """Like `finalise`, once it is decided what becomes of each piece.
+
+  Raises UserError when no piece is kept, with the report written; then there
+  is no index.json.
+  """
+  folders = shard_folders(output_dir, plan)
+  names = [folder.name for folder in folders]
   tally = _Tally()
   with shard_writer.replacing(output_dir / shards.PIECES) as file:
     lines = _write_pieces(file, folders, decision, tally)
@@ -62,7 +76,7 @@ def finalise(output_dir: pathlib.Path, plan: plans.Plan) -> dict[str, Any]:
     "format_version": shards.FORMAT_VERSION,
     "plan": plan.sha256,
     "inputs": plan.inputs,
-    "settings": settings,
+    "settings": plan.settings,
     "clusters": len(np.unique(decision.clusters)),
     "groups": len(np.unique(decision.groups)),
     "shards": names,

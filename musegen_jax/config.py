@@ -16,6 +16,7 @@ class Data:
 
   data_dir: str = "data/bach"  # made by data_prep.build_shards
   codec: str = "performance"  # a file of musegen_jax/data/codecs
+  steps_per_beat: int = 0  # in a quarter note, codec frames; 0: the codec's own
   transpose_semitones: int = 5  # each piece is moved by -k..k, drums never
   stretch: float = 0.0  # 0.05: times between 0.95 and 1.05, five variants
   shuffle_tokens: bool = False  # a control: the order inside pieces is lost
@@ -27,7 +28,7 @@ class Data:
 class Model:
   """The network; the VAE's decoder where there is one."""
 
-  kind: str = "lstm"  # or "vae"
+  kind: str = "lstm"  # or "vae", or "frames"
   embedding_size: int = 128  # D
   hidden_size: int = 256  # H, LSTM units
   layers: int = 2  # L
@@ -52,6 +53,21 @@ class Vae:
   mmd_weight: float = 0.0  # of the discrepancy between all z and the prior
   word_dropout: float = 0.0  # share of the decoder's inputs that are hidden
   scheduled_sampling: float = 0.0  # share that are the decoder's own guesses
+
+
+@dataclasses.dataclass(kw_only=True)
+class Frames:
+  """A model of piano-roll frames; of Model it takes dropout and dtype."""
+
+  head: str = "autoregressive"  # or "nade" or "sigmoid"
+  key_size: int = 64  # LSTM units of every key, weights shared; 0: none
+  context_size: int = 0  # LSTM units over whole frames; 0: none
+  head_size: int = 96  # hidden units of every key
+  input_dropout: float = 0.1  # share of what the past says that is not heard
+  nade_size: int = 128  # hidden units of head nade
+  lowest_pitch: int = 21  # of the model's range; keys outside hardly sound
+  highest_pitch: int = 108
+  articulation: bool = False  # struck and held keys are told apart
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -89,6 +105,7 @@ class Config:
   data: Data = dataclasses.field(default_factory=Data)
   model: Model = dataclasses.field(default_factory=Model)
   vae: Vae = dataclasses.field(default_factory=Vae)
+  frames: Frames = dataclasses.field(default_factory=Frames)
   optimizer: Optimizer = dataclasses.field(default_factory=Optimizer)
   train: Train = dataclasses.field(default_factory=Train)
 
@@ -108,6 +125,8 @@ class Config:
     rules = _train_rules(self, devices) + _data_rules(self.data)
     if self.model.kind == "vae":
       rules += _vae_rules(self)
+    if self.model.kind == "frames":
+      rules += _frame_rules(self)
     for holds, message in rules:
       if not holds:
         raise UserError(f"config: {message}")
@@ -141,6 +160,8 @@ def _at_least_one(config: Config) -> dict[str, int]:
     "vae.encoder_size": vae.encoder_size,
     "vae.segment_steps": vae.segment_steps,
     "vae.conductor_size": vae.conductor_size,
+    "frames.head_size": config.frames.head_size,
+    "frames.nade_size": config.frames.nade_size,
   }
 
 
@@ -156,8 +177,8 @@ def _train_rules(config: Config, devices: int) -> list[Rule]:
     (train.early_stop >= 0, "train.early_stop must not be negative"),
     (train.seed >= 0, "train.seed must not be negative"),
     (
-      model.kind in ("lstm", "vae"),
-      f"model.kind {model.kind!r} is neither lstm nor vae",
+      model.kind in ("lstm", "vae", "frames"),
+      f"model.kind {model.kind!r} is neither lstm nor vae nor frames",
     ),
     (0 <= model.dropout < 1, f"model.dropout {model.dropout} not in [0, 1)"),
     (
@@ -178,6 +199,10 @@ def _train_rules(config: Config, devices: int) -> list[Rule]:
 def _data_rules(data: Data) -> list[Rule]:
   windows = data.unit == "window"
   return [
+    (
+      0 <= data.steps_per_beat <= 24,
+      f"data.steps_per_beat {data.steps_per_beat} not in 0..24",
+    ),
     (
       0 <= data.transpose_semitones <= 12,
       f"data.transpose_semitones {data.transpose_semitones} not in 0..12",
@@ -232,6 +257,46 @@ def _vae_rules(config: Config) -> list[Rule]:
   return rules
 
 
+def _frame_rules(config: Config) -> list[Rule]:
+  frames, data = config.frames, config.data
+  low, high = frames.lowest_pitch, frames.highest_pitch
+  return [
+    (
+      data.codec == "frames",
+      f"model.kind frames needs data.codec frames, not {data.codec}",
+    ),
+    (
+      data.unit == "piece" and not data.shuffle_tokens and not data.stretch,
+      "model.kind frames needs data.unit piece, without data.shuffle_tokens"
+      " and data.stretch",
+    ),
+    (
+      config.train.carry_state,
+      "model.kind frames needs train.carry_state: windows continue each other",
+    ),
+    (
+      frames.head in ("sigmoid", "nade", "autoregressive"),
+      f"frames.head {frames.head!r} is neither sigmoid, nade nor"
+      " autoregressive",
+    ),
+    (
+      min(frames.key_size, frames.context_size) >= 0
+      and frames.key_size + frames.context_size > 0,
+      "frames.key_size and frames.context_size must not be negative, nor"
+      " both 0",
+    ),
+    (
+      0 <= frames.input_dropout < 1,
+      f"frames.input_dropout {frames.input_dropout} not in [0, 1)",
+    ),
+    (
+      21 <= low < high <= 108,
+      f"frames.lowest_pitch {low} and frames.highest_pitch {high} do not make"
+      " a range within 21..108",
+    ),
+  ]
+
+
 def from_dict(fields: dict) -> Config:
   """The config that `dataclasses.asdict` made into `fields`.
 
@@ -242,6 +307,7 @@ def from_dict(fields: dict) -> Config:
       data=Data(**fields["data"]),
       model=Model(**fields["model"]),
       vae=Vae(**fields["vae"]),
+      frames=Frames(**fields["frames"]),
       optimizer=Optimizer(**fields["optimizer"]),
       train=Train(**fields["train"]),
     )

@@ -56,14 +56,14 @@ def run(
       _fail("interrupted", status=130)
 
   def parse(argv: list[str]) -> list[str]:
-    rest = _guard_flags(lambda: flags.FLAGS(argv))
+    rest = guard_flags(lambda: flags.FLAGS(argv))
     for name in flags.FLAGS:
       # An unset shell variable; as a path "" would mean the current folder.
       if flags.FLAGS[name].value == "" and flags.FLAGS[name].default is None:
         _fail(f"--{name} is empty: give a value or leave it out")
     return rest
 
-  _guard_flags(define_flags)
+  guard_flags(define_flags)
   app.run(guarded, flags_parser=parse)
 
 
@@ -75,7 +75,7 @@ def describe(error: Exception) -> str:
   return ": ".join(str(part) for part in parts if part)
 
 
-def _guard_flags(read: Callable[[], Any]) -> Any:
+def guard_flags(read: Callable[[], Any]) -> Any:
   try:
     return read()
   except (AttributeError, KeyError, TypeError) as error:

@@ -8,10 +8,12 @@ from absl import flags
 
 from musegen_jax import config as config_lib
 from musegen_jax import errors
-from musegen_jax.evaluation import run, table, vae_run, vae_table
+from musegen_jax.evaluation import frame_run, run, table, vae_run, vae_table
 from musegen_jax.training import checkpoints
 
 SPLITS = ["train", "valid", "test"]
+# What prints the figures; those of a language model have no kind.
+TABLES = {"frames": frame_run, "vae": vae_table}
 
 _CHECKPOINT = flags.DEFINE_string(
   "checkpoint", None, "A run (its best checkpoint) or runs/x/checkpoints/100."
@@ -23,7 +25,9 @@ _DATA_DIR = flags.DEFINE_string(
   "data_dir", "", "Another data set; the run's own by default."
 )
 _BASELINE = flags.DEFINE_bool(
-  "baseline", True, "LSTM: also fit and score the n-gram baselines."
+  "baseline",
+  True,
+  "LSTM, model of frames: also fit and score the baselines of counts.",
 )
 _LSTM = flags.DEFINE_string(
   "lstm", "", "VAE: a language model of the same windows to stand beside it."
@@ -48,7 +52,8 @@ def evaluate(
   split: str,
 ) -> dict:
   """The figures of one split."""
-  if config_lib.from_dict(loaded.meta["config"]).model.kind == "vae":
+  kind = config_lib.from_dict(loaded.meta["config"]).model.kind
+  if kind == "vae":
     return vae_run.evaluate(
       loaded,
       split,
@@ -59,7 +64,8 @@ def evaluate(
     )
   if peer:
     raise errors.UserError("--lstm stands beside a VAE: leave it out here")
-  return run.evaluate(
+  own = frame_run if kind == "frames" else run
+  return own.evaluate(
     loaded.params, loaded.meta, split, _DATA_DIR.value, _BASELINE.value
   )
 
@@ -77,7 +83,7 @@ def main(argv: list[str]) -> None:
     if not result["same_data"]:
       print("warning: not the data this model was trained on", file=sys.stderr)
     if not _JSON.value:
-      text = vae_table if result.get("kind") == "vae" else table
+      text = TABLES.get(result.get("kind"), table)
       print(table.heading(result))
       print(text.markdown(result), flush=True)
   if _JSON.value:

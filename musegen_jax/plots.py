@@ -1,12 +1,14 @@
-"""Pictures in one style: piano-rolls, histograms, the loss curve.
+"""Pictures in one style: piano-rolls, histograms, bars, the loss curve.
 
 Figures are made as objects and drawn by Agg: no window, no global state, and
 the same picture gives the same bytes.
 """
 
+import dataclasses
 import io
+import itertools
 import pathlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +16,7 @@ from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 
 from musegen_jax import atomic
 from musegen_jax.data import notes as notes_lib
@@ -23,6 +26,25 @@ _INCHES = (9.0, 4.0)
 _DOTS_PER_INCH = 100
 _DRUM_COLOUR = (0.35, 0.35, 0.35)
 _COLOURS = colormaps["tab10"].colors
+_BAR_INCHES = 0.22
+_PANEL_INCHES = 6.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Bar:
+  """One bar of `bars`.
+
+  Attributes:
+    label: what it is of.
+    value: its length.
+    error: half the length of its error bar, or None.
+    kind: bars of one kind share a colour and a line of the legend.
+  """
+
+  label: str
+  value: float
+  error: float | None
+  kind: str
 
 
 def piano_roll(
@@ -81,15 +103,57 @@ def loss_curve(rows: Iterable[Mapping[str, Any]], path: pathlib.Path) -> None:
   _save(figure, path)
 
 
+def bars(
+  panels: Mapping[str, Sequence[Bar]],
+  path: pathlib.Path,
+  *,
+  kinds: Sequence[str],
+  x_label: str,
+) -> None:
+  """Draws a panel of lying bars for each title, the first bar on top, into a
+  PNG; `kinds` are all kinds of bars, in the order of their colours."""
+  most = max((len(panel) for panel in panels.values()), default=0)
+  inches = (_PANEL_INCHES * max(len(panels), 1), 1.5 + _BAR_INCHES * most)
+  figure = Figure(inches, _DOTS_PER_INCH, layout="constrained")
+  colours = dict(zip(kinds, itertools.cycle(_COLOURS), strict=False))
+  for number, (title, panel) in enumerate(panels.items()):
+    axes = figure.add_subplot(1, len(panels), number + 1)
+    _style(axes, title, x_label, "")
+    rows = range(len(panel))
+    axes.barh(
+      rows,
+      [bar.value for bar in panel],
+      # A bar without an error has none to draw.
+      xerr=[float("nan") if bar.error is None else bar.error for bar in panel],
+      color=[colours[bar.kind] for bar in panel],
+    )
+    for row, bar in enumerate(panel):
+      end = bar.value + (bar.error or 0.0)
+      axes.text(end, row, f" {bar.value:.2f}", va="center", fontsize=7)
+    axes.set_yticks(rows, [bar.label for bar in panel], fontsize=7)
+    # One height of a bar in all panels; the first bar is the topmost.
+    axes.set_ylim(max(most, 1) - 0.4, -0.6)
+  drawn = {bar.kind for panel in panels.values() for bar in panel}
+  patches = [
+    Patch(color=colours[kind], label=kind) for kind in kinds if kind in drawn
+  ]
+  figure.legend(handles=patches, loc="outside lower center", ncols=3)
+  _save(figure, path)
+
+
 def _figure(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
   figure = Figure(_INCHES, _DOTS_PER_INCH, layout="constrained")
   axes = figure.add_subplot()
+  _style(axes, title, x_label, y_label)
+  return figure, axes
+
+
+def _style(axes: Axes, title: str, x_label: str, y_label: str) -> None:
   axes.set_title(title, parse_math=False)
   axes.set_xlabel(x_label)
   axes.set_ylabel(y_label)
   axes.spines[["top", "right"]].set_visible(False)
   axes.grid(alpha=0.2)
-  return figure, axes
 
 
 def _piano_roll_figure(piece: notes_lib.Piece, title: str) -> Figure:

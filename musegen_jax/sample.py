@@ -1,5 +1,5 @@
 """Writes new MIDI: `python -m musegen_jax.sample --checkpoint=runs/lstm
---num=16 --output_dir=samples`; a VAE also takes --mode."""
+--num=16 --output_dir=samples`; --mode asks for something else."""
 
 import pathlib
 
@@ -7,7 +7,13 @@ from absl import flags
 
 from musegen_jax import config as config_lib
 from musegen_jax import errors, sample_flags
-from musegen_jax.sampling import audio, latent_run, modes, run
+from musegen_jax.sampling import (
+  audio,
+  harmonise_run,
+  latent_run,
+  modes,
+  run,
+)
 from musegen_jax.training import checkpoints
 
 _CHECKPOINT = flags.DEFINE_string(
@@ -46,7 +52,8 @@ def main(argv: list[str]) -> None:
       loaded, header, settings, folder, data_dir=_DATA_DIR.value, **also
     )
   else:
-    result = run.sample(
+    harmonises = isinstance(settings, harmonise_run.Settings)
+    result = (harmonise_run if harmonises else run).sample(
       loaded.params, header, loaded.meta, settings, folder, **also
     )
   print("\n".join(run.summary(result, folder)))

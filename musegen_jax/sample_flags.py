@@ -5,7 +5,13 @@ import dataclasses
 from absl import flags
 
 from musegen_jax.evaluation import attributes
-from musegen_jax.sampling import decode, modes, run
+from musegen_jax.sampling import (
+  decode,
+  harmonise,
+  harmonise_run,
+  modes,
+  run,
+)
 from musegen_jax.sampling.strategies import Strategy
 
 _NUM = flags.DEFINE_integer("num", 16, "How many pieces.")
@@ -17,20 +23,27 @@ _BATCH_SIZE = flags.DEFINE_integer("batch_size", 16, "Pieces drawn together.")
 _TEMPERATURE = flags.DEFINE_float(
   "temperature",
   None,
-  "Of the output; 0 is greedy. By default 1, and 0 for a --mode that starts"
-  " from --input.",
+  "Of the output; 0 is greedy. By default 1, 0 for a VAE's --mode that starts"
+  f" from --input, {harmonise_run.TEMPERATURE} for harmonise, which falls to it"
+  f" from {harmonise.FIRST_TEMPERATURE:g} times as much.",
 )
 _TOP_K = flags.DEFINE_integer("top_k", 0, "Most likely tokens kept; 0: all.")
 _TOP_P = flags.DEFINE_float("top_p", 1.0, "Probability kept; 1: all.")
 _MIN_P = flags.DEFINE_float("min_p", 0.0, "Least share of the top; 0: all.")
 
-_SECONDS = flags.DEFINE_float("seconds", 30.0, "Longest music of a piece.")
+_SECONDS = flags.DEFINE_float(
+  "seconds",
+  30.0,
+  "Longest music of a piece; of a model of frames, its length.",
+)
 _MIN_SECONDS = flags.DEFINE_float(
   "min_seconds", 5.0, "Least music of a piece, where --seconds is more."
 )
 _NOTE_SECONDS = flags.DEFINE_float("note_seconds", 5.0, "Longest note.")
 _PRIMER = flags.DEFINE_multi_string(
-  "primer", [], "MIDI file an LSTM continues; several are used in turn."
+  "primer",
+  [],
+  "MIDI file an LSTM or a model of frames continues; several are used in turn.",
 )
 _BASELINE = flags.DEFINE_enum(
   "baseline", "", ["", "ngram"], "Sample the n-gram of the run's data instead."
@@ -40,9 +53,11 @@ _MODE = flags.DEFINE_enum(
   "mode",
   None,
   modes.MODES,
-  "Of a VAE; prior by default. reconstruct: each --input through the model;"
+  "Of a VAE, prior by default. reconstruct: each --input through the model;"
   " interpolate: --num points from one --input to another; vary: --num pieces"
-  " near the --input; attribute: the --input with more of --attribute.",
+  " near the --input; attribute: the --input with more of --attribute. Of an"
+  " LSTM of codec voices, harmonise: --num times three voices below the melody"
+  " of the --input.",
 )
 _INPUT = flags.DEFINE_multi_string(
   "input", [], "MIDI file to start from; its best line is taken."
@@ -74,6 +89,12 @@ _AMOUNT = flags.DEFINE_float(
 _ATTRIBUTE = flags.DEFINE_string(
   "attribute", "", f"What to change: {', '.join(attributes.NAMES)}."
 )
+_SWEEPS = flags.DEFINE_integer(
+  "sweeps",
+  10,
+  "For harmonise: how often all voices below are drawn again, block by block,"
+  " with what follows in view; 0 leaves them as said from left to right.",
+)
 
 
 def strategy() -> Strategy:
@@ -82,17 +103,23 @@ def strategy() -> Strategy:
   return Strategy(temperature, _TOP_K.value, _TOP_P.value, _MIN_P.value)
 
 
-def settings(kind: str) -> run.Settings | modes.Settings:
+def settings(
+  kind: str,
+) -> run.Settings | modes.Settings | harmonise_run.Settings:
   """What the flags ask of a model of that kind, checked; raises UserError where
   they ask what it cannot do."""
   given = {name for name in flags.FLAGS if flags.FLAGS[name].present}
   mode = modes.resolve(kind, _MODE.value, given)
-  chosen = _lstm() if mode == modes.LSTM else _vae(mode)
+  if mode == modes.HARMONISE:
+    chosen = _harmonise()
+  else:
+    new = mode in (modes.LSTM, modes.FRAMES)
+    chosen = _new_pieces() if new else _vae(mode)
   chosen.check()
   return chosen
 
 
-def _lstm() -> run.Settings:
+def _new_pieces() -> run.Settings:
   return run.Settings(
     num=_NUM.value,
     only=tuple(_ONLY.value),
@@ -104,6 +131,20 @@ def _lstm() -> run.Settings:
     primers=tuple(_PRIMER.value),
     strategy=strategy(),
     baseline=_BASELINE.value,
+  )
+
+
+def _harmonise() -> harmonise_run.Settings:
+  return harmonise_run.Settings(
+    inputs=tuple(_INPUT.value),
+    num=_NUM.value,
+    only=tuple(_ONLY.value),
+    seed=_SEED.value,
+    batch_size=_BATCH_SIZE.value,
+    sweeps=_SWEEPS.value,
+    temperature=harmonise_run.TEMPERATURE
+    if _TEMPERATURE.value is None
+    else _TEMPERATURE.value,
   )
 
 

@@ -65,8 +65,10 @@ def test_paths_in_the_readme_exist() -> None:
 
 def test_every_flag_named_in_the_readme_exists() -> None:
   modules = ["data_prep.build_shards", "data_prep.export_corpus"]
+  modules += ["data_prep.import_frames"]
   modules += [
-    f"musegen_jax.{name}" for name in ("train", "evaluate", "sample", "embed")
+    f"musegen_jax.{name}"
+    for name in ("train", "evaluate", "sample", "embed", "benchmark", "search")
   ]
   known = "".join(help_of(module) for module in modules)
   for name in set(re.findall(r"`--(\w+)", README)):

@@ -93,3 +93,26 @@ def test_loss_curves_of_any_rows(
   plots.loss_curve(rows, tmp_path / "loss.png")
   image = (imread(tmp_path / "loss.png")[:, :, :3] * 255).astype(np.uint8)
   assert coloured(image).any() == (len(rows) > 1)
+
+
+def test_bars_lie_under_their_titles(tmp_path: pathlib.Path) -> None:
+  def draw(name: str, *values: float, error: float | None = None) -> np.ndarray:
+    panel = [plots.Bar(f"bar {v}", v, error, "ours") for v in values]
+    plots.bars(
+      {"one": panel, "two": panel[:1]},
+      tmp_path / name,
+      kinds=["ours", "theirs"],
+      x_label="nats",
+    )
+    return (imread(tmp_path / name)[:, :, :3] * 255).astype(np.uint8)
+
+  image = coloured(draw("a.png", 1.0, 2.0))
+  widths = image[:, : image.shape[1] // 2].sum(1)
+  begins = np.flatnonzero((widths[1:] > 0) & (widths[:-1] == 0))
+  first, second, *legend = (widths[at + 3] for at in begins)
+  assert second == pytest.approx(2 * first, rel=0.05) and len(legend) == 1
+  assert not np.array_equal(
+    draw("b.png", 1.0, 2.0), draw("c.png", 1.0, 2.0, error=0.5)
+  )
+  empty = draw("d.png")
+  assert not coloured(empty).any()

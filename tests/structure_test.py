@@ -24,7 +24,16 @@ ROOMS = [
   {"models"},
   {"evaluation", "sampling"},
   {"training"},
-  {"train", "evaluate", "sample", "sample_flags", "embed"},
+  {
+    "train",
+    "evaluate",
+    "sample",
+    "sample_flags",
+    "embed",
+    "benchmark",
+    "search",
+    "frame_flags",
+  },
 ]
 ONE_DOOR = {
   "mido": "musegen_jax/data/midi.py",
@@ -142,6 +151,8 @@ def test_every_field_is_read(section: str, field: str) -> None:
     ("optimizer", "frozen", "(", "regular expression"),
     ("data", "transpose_semitones", 13, "0..12"),
     ("data", "stretch", 0.9, "0..0.5"),
+    ("data", "steps_per_beat", -1, "steps_per_beat -1 not in 0..24"),
+    ("data", "steps_per_beat", 25, "steps_per_beat 25 not in 0..24"),
   ],
 )
 def test_contradictions_are_named(

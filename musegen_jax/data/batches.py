@@ -88,7 +88,8 @@ def make_batch_at(
   Returns:
     A function to dicts of inputs and targets [B, T] int32, mask [B, T]
     float32 (1 where the target is to be predicted), reset [B, T] bool (the
-    state is emptied before that input).
+    state is emptied before that input); with a cycle also position [B, T]
+    int32 (number of the target in its piece, begin not counted).
   """
   plain = variants[0]
   epoch_steps = steps_per_epoch(plain, batch_size, window)
@@ -114,12 +115,16 @@ def make_batch_at(
     reset = inputs == codec.begin
     if not carry_state or index == 0:
       reset[:, 0] = True
-    return {
+    batch = {
       "inputs": inputs,
       "targets": targets,
       "mask": (targets != codec.begin).astype(np.float32),
       "reset": reset,
     }
+    if codec.cycle:
+      begins = np.append(0, ends)[piece[:, :-1]]
+      batch["position"] = (positions[:, :-1] - begins).astype(np.int32)
+    return batch
 
   return batch_at
 

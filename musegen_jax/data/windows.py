@@ -102,7 +102,7 @@ def cut(
   Args:
     piece: with its meters (4/4 where there are none).
     codec: on a grid or not.
-    length: T; whole bars of `grid.bar_steps` for codecs on a grid.
+    length: T; see `check_length`.
     stride_bars: bars from one window to the next, on a grid.
     limit: most windows a piece, spread evenly; 0 for all.
     keep_all: keeps repeats and sparse windows too, and completes the last
@@ -169,8 +169,10 @@ def encode_split(
 
 
 def check_length(codec: Codec, length: int) -> None:
-  """Raises UserError unless windows of `length` steps hold whole bars."""
-  unit = codec.grid.bar_steps if codec.grid else 1
+  """Raises UserError unless windows of `length` steps hold whole bars, or
+  cycles of the metre where the codec knows no bars."""
+  # Windows are read from the first place of the cycle on.
+  unit = codec.grid.bar_steps if codec.grid else max(1, codec.cycle)
   if length < 1 or length % unit:
     raise UserError(
       f"a window of {length} steps: codec {codec.name!r} needs a positive"

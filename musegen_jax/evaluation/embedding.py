@@ -76,8 +76,15 @@ def embed(
 
   Returns:
     What index.json holds.
+
+  Raises UserError for a model of frames.
   """
   config, codec = config_lib.from_dict(meta["config"]), run.codec_of(meta)
+  if config.model.kind == "frames":
+    raise UserError(
+      "--checkpoint is of a model of frames, of which there are no embeddings:"
+      " give an LSTM's or a VAE's"
+    )
   found = midi_folder.labelled(midi_dir, labels)
   length, left_out = config.train.window, LeftOut()
   pieces = read_pieces(midi_dir, found, left_out)
@@ -193,12 +200,17 @@ def _mean_outputs(
   carry: LSTMCarry,
   inputs: jax.Array,
   mask: jax.Array,
+  start: int = 0,
   *,
   model: LanguageModel,
 ) -> tuple[LSTMCarry, jax.Array]:
-  """The state after inputs [B, T], and the outputs averaged where mask [B, T]
-  is true: [B, H] float32, 0 where it nowhere is."""
-  _, carry, activations = model.apply({"params": params}, inputs, carry)
+  """The state after inputs [B, T], the first of them number `start` in their
+  pieces, and the outputs averaged where mask [B, T] is true: [B, H] float32, 0
+  where it nowhere is."""
+  position = jnp.broadcast_to(start + jnp.arange(inputs.shape[1]), inputs.shape)
+  _, carry, activations = model.apply(
+    {"params": params}, inputs, carry, position=position
+  )
   outputs = activations["lstm/output"].astype(jnp.float32)
   total = (outputs * mask[:, :, None]).sum(1)
   return carry, total / jnp.maximum(mask.sum(1), 1)[:, None]
@@ -257,7 +269,7 @@ def embed_stretches(
     for start in range(0, inputs.shape[1], length):
       part = inputs[:, start : start + length]
       carry, mean = _mean_outputs(
-        params, carry, part, part != codec.pad, model=model
+        params, carry, part, part != codec.pad, start, model=model
       )
       means.append(mean)
     of_slot = np.stack(jax.device_get(means), axis=1)

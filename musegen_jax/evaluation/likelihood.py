@@ -3,9 +3,10 @@
 Letters: B rows, T window, P pieces.
 """
 
+import collections
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -39,16 +40,20 @@ def _score_window(
   params: dict,
   carry: LSTMCarry,
   tokens: jax.Array,
-  lengths: jax.Array,
+  start: jax.Array,
   *,
   model: LanguageModel,
 ) -> tuple[LSTMCarry, jax.Array, jax.Array]:
-  logits, carry, _ = model.apply({"params": params}, tokens[:, :-1], carry)
-  targets = tokens[:, 1:]
+  inputs, targets = tokens[:, :-1], tokens[:, 1:]
+  steps = start + jnp.arange(inputs.shape[1])[None, :]
+  logits, carry, _ = model.apply(
+    {"params": params},
+    inputs,
+    carry,
+    position=jnp.broadcast_to(steps, inputs.shape),
+  )
   nll = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
-  mask = jnp.arange(targets.shape[1])[None, :] < lengths[:, None]
-  correct = (logits.argmax(-1) == targets) & mask
-  return carry, (nll * mask).sum(1), correct.sum(1)
+  return carry, nll, logits.argmax(-1) == targets
 
 
 def score(
@@ -75,13 +80,44 @@ def score(
     progress: whether to show a bar.
   """
   chosen = np.arange(len(corpus)) if pieces is None else np.asarray(pieces)
+  scores = Scores(*np.zeros((3, len(corpus))))
+  for index, nll, correct in token_scores(
+    model,
+    params_by_device,
+    corpus,
+    codec,
+    chosen,
+    batch_size=batch_size,
+    window=window,
+    progress=progress,
+  ):
+    scores.nll[index] = nll.sum(dtype=np.float64)
+    scores.correct[index] = correct.sum()
+    scores.events[index] = len(nll)
+  return scores
+
+
+def token_scores(
+  model: LanguageModel,
+  params_by_device: Sequence[dict],
+  corpus: Corpus,
+  codec: Codec,
+  pieces: np.ndarray,
+  *,
+  batch_size: int = 32,
+  window: int = 256,
+  progress: bool = False,
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+  """Number of each of `pieces`, nats of its events and of its end, and whether
+  the most likely guess was right (float32 and bool [N]); the longest piece
+  first. The arguments are those of `score`."""
   # Pieces of like length share a batch, so that few steps are padding.
   lengths = np.diff(corpus.offsets) - 1
-  chosen = chosen[np.argsort(-lengths[chosen], kind="stable")]
+  pieces = pieces[np.argsort(-lengths[pieces], kind="stable")]
   batches = [
-    chosen[i : i + batch_size] for i in range(0, len(chosen), batch_size)
+    pieces[i : i + batch_size] for i in range(0, len(pieces), batch_size)
   ]
-  pending = []
+  pending = collections.deque()
   for number, ids in enumerate(
     tqdm.tqdm(batches, "score", unit=" batches", disable=not progress, delay=2)
   ):
@@ -90,23 +126,27 @@ def score(
     carry = jax.device_put(model.zero_carry(batch_size), device)
     steps = -(-lengths[ids].max() // window) * window
     padded = np.full((batch_size, steps + 1), codec.pad, np.int32)
-    left = np.zeros(batch_size, np.int32)
     for row, index in enumerate(ids):
       padded[row, : lengths[index] + 1] = corpus.piece(index)
-      left[row] = lengths[index]
+    parts = []
     for start in range(0, steps, window):
-      chunk = padded[:, start : start + window + 1]
-      carry, nll, correct = _score_window(
-        params,
-        carry,
-        jax.device_put(chunk, device),
-        jax.device_put(left - start, device),
-        model=model,
-      )
-      pending.append((ids, nll, correct))
-  scores = Scores(*np.zeros((3, len(corpus))))
-  for ids, nll, correct in jax.device_get(pending):
-    scores.nll[ids] += nll[: len(ids)]
-    scores.correct[ids] += correct[: len(ids)]
-  scores.events[chosen] = lengths[chosen]
-  return scores
+      chunk = jax.device_put(padded[:, start : start + window + 1], device)
+      carry, *part = _score_window(params, carry, chunk, start, model=model)
+      parts.append(part)
+    pending.append((ids, parts))
+    # Fetched late, so that every device has work meanwhile.
+    if len(pending) > len(params_by_device):
+      yield from _rows(*pending.popleft(), lengths)
+  for ids, parts in pending:
+    yield from _rows(ids, parts, lengths)
+
+
+def _rows(
+  ids: np.ndarray, parts: list, lengths: np.ndarray
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+  nll, correct = (
+    np.concatenate(each, axis=1)
+    for each in zip(*jax.device_get(parts), strict=True)
+  )
+  for row, index in enumerate(ids):
+    yield index, nll[row, : lengths[index]], correct[row, : lengths[index]]

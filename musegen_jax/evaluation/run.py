@@ -15,6 +15,7 @@ from musegen_jax.evaluation import (
   latent_space,
   likelihood,
   table,
+  voice_baselines,
   window_likelihood,
 )
 from musegen_jax.evaluation.likelihood import Scores
@@ -46,7 +47,8 @@ class Source:
 
 def codec_of(meta: dict) -> codec_lib.Codec:
   """The codec of a checkpoint; raises UserError where it has changed."""
-  codec = codec_lib.load(config_lib.from_dict(meta["config"]).data.codec)
+  data = config_lib.from_dict(meta["config"]).data
+  codec = codec_lib.of(data.codec, data.steps_per_beat)
   if codec.vocabulary_hash != meta["vocabulary_hash"]:
     raise UserError(
       f"codec {codec.name!r} has changed since this checkpoint was written;"
@@ -92,7 +94,7 @@ def evaluate(
   lstm, *_ = rows = [
     (name, Scores(**gathered(each))) for name, each in scores.items()
   ]
-  return {
+  result = {
     "split": split,
     "codec": codec.name,
     "data_fingerprint": dataset.index["fingerprint"],
@@ -108,7 +110,12 @@ def evaluate(
     "gains": [
       table.gain(name, lstm[1], each, sizes) for name, each in rows[1:]
     ],
-  } | ({"windows": len(pieces)} if config.data.unit == "window" else {})
+  }
+  if config.data.unit == "window":
+    result["windows"] = len(pieces)
+  elif codec.grammar.voices > 1:
+    result["voices"] = _voice_rows(params, config, codec, source, baseline)
+  return result
 
 
 def _pieces(
@@ -169,6 +176,26 @@ def framed(tokens: np.ndarray, codec: codec_lib.Codec) -> corpus.Corpus:
     for row in tokens
   ]
   return corpus.from_pieces(pieces, [{}] * len(pieces), {})
+
+
+def _voice_rows(
+  params: dict,
+  config: config_lib.Config,
+  codec: codec_lib.Codec,
+  source: Source,
+  baseline: bool,
+) -> list[dict]:
+  model = language_model.from_config(config.model, codec)
+  own = voice_baselines.score_network(model, params, source.pieces, codec)
+  rows = [voice_baselines.row("LSTM", own)]
+  if baseline:
+    semitones = config.data.transpose_semitones
+    train, valid = source.encode("train"), source.encode("valid")
+    chains = voice_baselines.fit(train, valid, codec, semitones)
+    for name, shares in chains.items():
+      scores = voice_baselines.score(shares, source.pieces, codec)
+      rows.append(voice_baselines.row(name, scores))
+  return rows
 
 
 def _baselines(

@@ -6,7 +6,7 @@ import numpy as np
 
 from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.data.corpus import Corpus
-from musegen_jax.evaluation import bootstrap
+from musegen_jax.evaluation import bootstrap, voice_baselines
 from musegen_jax.evaluation.likelihood import Scores
 
 AVERAGING = (
@@ -106,6 +106,8 @@ def markdown(result: dict) -> str:
       f"gain over {each['over']}: {value:.3f} [{low:.3f}, {high:.3f}] bits per"
       " note, paired by piece"
     )
+  if "voices" in result:
+    lines += ["", *voice_baselines.table(result["voices"])]
   return "\n".join(lines)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from musegen_jax.evaluation import bootstrap, collapse
+from musegen_jax.evaluation import markdown as markdown_lib
 
 AVERAGING = (
   "pooled: the sum over all windows, divided by all their steps, notes or their"
@@ -14,11 +15,6 @@ AVERAGING = (
 def _cell(triple: Sequence[float], form: str) -> str:
   value, low, high = triple
   return f"{value:{form}} [{low:{form}}, {high:{form}}]"
-
-
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-  lines = [titles, ["---"] * len(titles), *rows]
-  return ["", *("| " + " | ".join(line) + " |" for line in lines)]
 
 
 def markdown(result: dict) -> str:
@@ -60,7 +56,7 @@ def _likelihoods(blocks: list[dict]) -> list[str]:
           _cell(gap, "+.1f") if gap else "",
         ]
       )
-  return _table(titles, rows)
+  return markdown_lib.table(titles, rows)
 
 
 def _accuracies(accuracy: dict) -> list[str]:
@@ -78,7 +74,11 @@ def _accuracies(accuracy: dict) -> list[str]:
   said = "cannot be measured on one piece"
   if ratio:
     said = f"{_cell(ratio, '.2f')} x that with the z of another piece"
-  return [*_table(titles, rows), "", f"free-running onset accuracy: {said}"]
+  return [
+    *markdown_lib.table(titles, rows),
+    "",
+    f"free-running onset accuracy: {said}",
+  ]
 
 
 def _posterior(result: dict) -> list[str]:
@@ -112,7 +112,7 @@ def _hole(hole: dict, fitted_on: int) -> list[str]:
     f"area under the curve of a fresh classifier, {hole['windows']} a side;"
     " 0.5: cannot be told apart; the first figure of each row is its floor"
   )
-  return [*_table(titles, rows), "", note]
+  return [*markdown_lib.table(titles, rows), "", note]
 
 
 def _optional(value: float | None, form: str) -> str:
@@ -154,4 +154,4 @@ def _attributes(found: dict) -> list[str]:
     " then what each vector moves, in standard deviations of the training"
     " windows"
   )
-  return [*_table(titles + found["names"], rows), "", note]
+  return [*markdown_lib.table(titles + found["names"], rows), "", note]

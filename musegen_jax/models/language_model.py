@@ -1,7 +1,7 @@
 """Next-token language model: embedding, stacked LSTM, logits.
 
 Letters: B batch, T time step, D embedding width, H LSTM units, G = 4H gates,
-L layers, V vocabulary.
+L layers, V vocabulary, C places in the metre.
 """
 
 from typing import Any
@@ -26,6 +26,8 @@ class LanguageModel(nn.Module):
     layers: L.
     dtype: of the matrix products; parameters, logits and cell state are
       float32.
+    cycle: C, tokens after which the metre is where it was; 0 where the model
+      is not told the place of a token.
   """
 
   vocab_size: int
@@ -33,6 +35,7 @@ class LanguageModel(nn.Module):
   hidden_size: int
   layers: int
   dtype: str = "float32"
+  cycle: int = 0
 
   @nn.compact
   def __call__(
@@ -43,6 +46,7 @@ class LanguageModel(nn.Module):
     context: jax.Array | None = None,
     reset: jax.Array | None = None,
     output_masks: jax.Array | None = None,
+    position: jax.Array | None = None,
   ) -> tuple[jax.Array, lstm.LSTMCarry, dict[str, jax.Array]]:
     """Scores every next token.
 
@@ -53,6 +57,9 @@ class LanguageModel(nn.Module):
         gates; what the tokens are conditioned on.
       reset: [B, T] bool; the state is emptied before these inputs.
       output_masks: [L, T, B, H] factors on each layer's outputs (dropout).
+      position: [B, T] int32, number in its piece, begin not counted, of the
+        token each step predicts; by default that of a piece's first T tokens.
+        Read where there is a cycle.
 
     Returns:
       logits [B, T, V] float32, the state after the last step, and the
@@ -62,11 +69,19 @@ class LanguageModel(nn.Module):
     dtype = jnp.dtype(self.dtype)
     # The embedding's dtype is that of the core, which casts the weights in its
     # products and so sums their gradients in float32.
+    places, bias = None, params["bias"]
+    if self.cycle:
+      if position is None:
+        steps = jnp.arange(tokens.shape[1])[None, :]
+        position = jnp.broadcast_to(steps, tokens.shape)
+      places = position.T % self.cycle
+      bias = params["position"] + bias[None, :]
     gates_in = lstm.embedding_gates(
       params["embedding"].astype(dtype),
       params["kernel"],
-      params["bias"],
+      bias,
       tokens.T,
+      places,
     )
     if context is not None and len(context) == 1:
       gates_in = lstm.add_to_steps(gates_in, context[0])
@@ -94,6 +109,8 @@ class LanguageModel(nn.Module):
       "embedding": (linen.normal(1.0), (self.vocab_size, self.embedding_size)),
       "kernel": (linen.lecun_normal(), (self.embedding_size, gates)),
       "bias": (initializers.forget_bias, (gates,)),
+      # On the scale of what a token adds to the gates.
+      "position": (linen.normal(1.0), (self.cycle, gates)),
       "recurrent": (
         initializers.orthogonal_layers,
         (self.layers, self.hidden_size, gates),
@@ -104,7 +121,7 @@ class LanguageModel(nn.Module):
       "head_bias": (linen.zeros, (self.vocab_size,)),
     }
     # Orbax writes no arrays without elements, which those of the upper layers
-    # are where there is but one layer.
+    # are where there is but one layer, and that of the places without a cycle.
     return {
       name: self.param(name, *how)
       for name, how in table.items()
@@ -124,6 +141,7 @@ def from_config(model: config_lib.Model, codec: Codec) -> LanguageModel:
     hidden_size=model.hidden_size,
     layers=model.layers,
     dtype=model.dtype,
+    cycle=codec.cycle,
   )
 
 
@@ -132,7 +150,8 @@ class StepParams:
   """Parameters as one step at a time wants them.
 
   Attributes:
-    table: [V, G], the first layer's projected input of every token.
+    table: [C, V, G], the first layer's projected input of every token at every
+      place; C is 1 where the model is not told the place.
     stacked: what `lstm.lstm` takes.
     head: [H, V].
     head_bias: [V] float32.
@@ -148,6 +167,9 @@ def step_params(params: dict[str, Any], dtype: str) -> StepParams:
   """Folds embedding and first projection into one table, once."""
   cast = jax.tree.map(lambda array: array.astype(dtype), params)
   table = cast["embedding"] @ cast["kernel"] + cast["bias"][None, :]
+  table = table[None]
+  if "position" in cast:
+    table = table + cast["position"][:, None, :]
   return StepParams(table, _stacked(cast), cast["head"], params["head_bias"])
 
 
@@ -156,10 +178,13 @@ def step(
   tokens: jax.Array,
   carry: lstm.LSTMCarry,
   context: jax.Array | None = None,
+  position: jax.Array | int = 0,
 ) -> tuple[jax.Array, lstm.LSTMCarry]:
   """One time step: tokens [B] -> logits [B, V] float32 and the new state;
-  `context` [B, G] is added to the first layer's gates."""
-  gates_in = params.table[tokens]
+  `context` [B, G] is added to the first layer's gates, `position` is the number
+  in the pieces, begin not counted, of the tokens that are predicted."""
+  places = jnp.full_like(tokens, position % len(params.table))
+  gates_in = params.table[places, tokens]
   if context is not None:
     gates_in += context.astype(gates_in.dtype)
   outputs, carry = lstm.lstm(

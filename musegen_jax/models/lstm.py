@@ -111,7 +111,11 @@ def _check_shapes(
 
 
 def embedding_gates(
-  embedding: jax.Array, kernel: jax.Array, bias: jax.Array, tokens: jax.Array
+  embedding: jax.Array,
+  kernel: jax.Array,
+  bias: jax.Array,
+  tokens: jax.Array,
+  places: jax.Array | None = None,
 ) -> jax.Array:
   """First-layer gates of tokens, by table lookup.
 
@@ -122,16 +126,21 @@ def embedding_gates(
   Args:
     embedding: [V, D]; its dtype is that of the result.
     kernel: [D, G].
-    bias: [G].
+    bias: [G], or [C, G] with places.
     tokens: [T, B] int, each in 0..V-1.
+    places: [T, B] int, each in 0..C-1, whose row of the bias a step takes.
 
   Returns:
     [T, B, G].
   """
   accumulate = jnp.promote_types(embedding.dtype, jnp.float32)
   table = jnp.dot(embedding, kernel, preferred_element_type=accumulate)
-  table += bias.astype(accumulate)[None, :]
-  return table[tokens].astype(embedding.dtype)
+  bias = bias.astype(accumulate)
+  if places is None:
+    return (table + bias[None, :])[tokens].astype(embedding.dtype)
+  # A row for each pair costs less than a second lookup as large as the gates.
+  table = (bias[:, None, :] + table[None]).reshape(-1, table.shape[1])
+  return table[places * len(embedding) + tokens].astype(embedding.dtype)
 
 
 @jax.custom_vjp

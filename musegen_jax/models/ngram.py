@@ -136,7 +136,10 @@ def fit(
 
 
 def token_log_probs(
-  model: NGram, piece: np.ndarray, order: int | None = None
+  model: NGram,
+  piece: np.ndarray,
+  order: int | None = None,
+  base: np.ndarray | None = None,
 ) -> np.ndarray:
   """Natural log of the probability of each token after the first.
 
@@ -144,6 +147,9 @@ def token_log_probs(
     model: fitted n-grams.
     piece: integer [T], begin and then predictable tokens.
     order: 1..the fitted order (the default); 1 is the unigram model.
+    base: float64 [T - 1], what another model gives each of these tokens, to
+      stand for p_0 in place of the uniform one. It may reach tokens beyond the
+      vocabulary: whatever p_0 sums to, so does the mixture with it.
 
   Returns:
     float64 [T - 1], all finite.
@@ -154,7 +160,8 @@ def token_log_probs(
   order = _valid_order(model, order)
   _check(piece, model.predictable)
   ids = _gram_ids(model, piece, order)
-  probs = np.full(len(piece) - 1, 1 / model.predictable.sum())
+  uniform = np.full(len(piece) - 1, 1 / model.predictable.sum())
+  probs = uniform if base is None else base.copy()
   for k in range(1, order + 1):
     context, gram = ids[k - 1][:-1], ids[k][1:]
     weights = _weights_at(model, k, order)

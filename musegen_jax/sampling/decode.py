@@ -111,7 +111,9 @@ def _sample_chunk(
   strategy: Strategy,
 ) -> tuple[DecodeState, jax.Array]:
   def step(state: DecodeState, inputs: tuple) -> tuple[DecodeState, jax.Array]:
-    logits, carry = language_model.step(params, state.token, state.carry)
+    logits, carry = language_model.step(
+      params, state.token, state.carry, position=state.position
+    )
     tokens, grammar = choose(
       logits,
       inputs[0],

@@ -1,4 +1,4 @@
-"""What a VAE can be asked for, and which flags say so."""
+"""What a model can be asked for beside new pieces, and which flags say so."""
 
 import dataclasses
 from collections.abc import Set
@@ -7,24 +7,22 @@ from musegen_jax.errors import UserError
 from musegen_jax.evaluation import attributes
 from musegen_jax.sampling.strategies import Strategy
 
-LSTM = "lstm"
+LSTM, FRAMES, HARMONISE = "lstm", "frames", "harmonise"
+_NEW = {"num", "seconds", "primer", "baseline"}
+_TOKENS = {"top_k", "top_p", "min_p"}
 # The flags of `musegen_jax.sample` that have a meaning for some models only.
 FLAGS = {
-  LSTM: {
-    "num",
-    "seconds",
-    "min_seconds",
-    "note_seconds",
-    "primer",
-    "baseline",
-  },
-  "prior": {"num", "prior", "z_temperature", "data_dir"},
-  "reconstruct": {"input", "bar"},
-  "interpolate": {"input", "bar", "num"},
-  "vary": {"input", "bar", "num", "amount"},
-  "attribute": {"input", "bar", "amount", "attribute", "data_dir"},
+  LSTM: _NEW | _TOKENS | {"min_seconds", "note_seconds"},
+  FRAMES: _NEW,
+  "prior": _TOKENS | {"num", "prior", "z_temperature", "data_dir"},
+  "reconstruct": _TOKENS | {"input", "bar"},
+  "interpolate": _TOKENS | {"input", "bar", "num"},
+  "vary": _TOKENS | {"input", "bar", "num", "amount"},
+  "attribute": _TOKENS | {"input", "bar", "amount", "attribute", "data_dir"},
+  HARMONISE: {"input", "num", "sweeps"},
 }
-MODES = tuple(mode for mode in FLAGS if mode != LSTM)
+VAE_MODES = tuple(m for m in FLAGS if m not in (LSTM, FRAMES, HARMONISE))
+MODES = (*VAE_MODES, HARMONISE)
 PRIORS = ("standard", "fitted")
 AMOUNTS = {"vary": 0.3, "attribute": 1.0}
 # Beyond it there is nothing but overflow.
@@ -32,7 +30,7 @@ FARTHEST = 1000
 
 
 def resolve(kind: str, mode: str | None, given: Set[str]) -> str:
-  """The mode in force: LSTM, or one of MODES.
+  """The mode in force: LSTM, FRAMES, or one of MODES.
 
   Args:
     kind: of the model.
@@ -41,12 +39,18 @@ def resolve(kind: str, mode: str | None, given: Set[str]) -> str:
 
   Raises UserError for flags that have no meaning there.
   """
-  if kind == LSTM and mode:
+  if kind in _KINDS and mode in VAE_MODES:
     raise UserError(
-      f"--mode={mode} needs a VAE, and this checkpoint is of an LSTM: give a"
-      " VAE's or leave --mode out"
+      f"--mode={mode} needs a VAE, and this checkpoint is of {_KINDS[kind]}:"
+      " give a VAE's or leave --mode out"
     )
-  chosen = LSTM if kind == LSTM else mode or "prior"
+  if kind != LSTM and mode == HARMONISE:
+    raise UserError(
+      f"--mode={mode} needs an LSTM of codec voices, and this checkpoint is of"
+      f" {_KINDS.get(kind, 'a VAE')}: train configs/voices.py or leave --mode"
+      " out"
+    )
+  chosen = mode or (kind if kind in _KINDS else "prior")
   foreign = set().union(*FLAGS.values()) - FLAGS[chosen]
   for name in sorted(foreign & given):
     owners = [_named(owner) for owner in FLAGS if name in FLAGS[owner]]
@@ -57,8 +61,12 @@ def resolve(kind: str, mode: str | None, given: Set[str]) -> str:
   return chosen
 
 
+# What needs no --mode.
+_KINDS = {LSTM: "an LSTM", FRAMES: "a model of frames"}
+
+
 def _named(mode: str) -> str:
-  return "an LSTM" if mode == LSTM else f"--mode={mode}"
+  return _KINDS.get(mode, f"--mode={mode}")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -66,7 +74,7 @@ class Settings:
   """What decides the samples of a VAE.
 
   Attributes:
-    mode: one of MODES.
+    mode: one of VAE_MODES.
     inputs: MIDI files to start from.
     bar: first bar of the only window to take of each, or None.
     num: pieces 0..num - 1; one an input for reconstruct and attribute.

@@ -19,8 +19,14 @@ from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.data.notes import Piece, seconds
 from musegen_jax.errors import UserError
 from musegen_jax.evaluation import baselines
-from musegen_jax.models import language_model
-from musegen_jax.sampling import audio, decode, inputs, markov
+from musegen_jax.models import frames, language_model
+from musegen_jax.sampling import (
+  audio,
+  decode,
+  frame_decode,
+  inputs,
+  markov,
+)
 from musegen_jax.sampling.strategies import Strategy
 
 INDEX = "samples.json"
@@ -89,6 +95,9 @@ def make_sampler(
   baseline: str,
 ) -> Sampler:
   """The model's sampler, or that of the n-gram fitted on the model's data."""
+  if not baseline and config.model.kind == "frames":
+    model = frames.from_config(config)
+    return functools.partial(frame_decode.sample_tokens, params, model, codec)
   if not baseline:
     return functools.partial(
       decode.sample,
@@ -171,7 +180,7 @@ def sample(
   """
   settings.check()
   config = config_lib.from_dict(meta["config"])
-  codec = codec_lib.load(config.data.codec)
+  codec = codec_lib.of(config.data.codec, config.data.steps_per_beat)
   primers = [read_primer(path, codec) for path in settings.primers]
   primers = primers or [np.zeros(0, np.int16)]
   header = header | {
@@ -180,7 +189,7 @@ def sample(
   open_folder(folder, header, overwrite)
   sampler = make_sampler(params, config, codec, settings.baseline)
   wanted = sorted(set(settings.only)) or range(settings.num)
-  rows: list[dict] = []
+  result: dict[str, list] = {"pieces": [], "silent": []}
   numbers = sorted({index // settings.batch_size for index in wanted})
   for number in tqdm.tqdm(numbers, "sample", unit=" batches", delay=2):
     # Always a whole batch: another shape might round differently.
@@ -195,15 +204,17 @@ def sample(
     )
     chosen = [row for row, index in enumerate(indices) if index in wanted]
     for row in chosen:
-      piece = codec.decode(pieces[row])
-      path = folder / f"piece-{indices[row]:05d}.mid"
+      index, piece = int(indices[row]), codec.decode(pieces[row])
+      if not len(piece.notes):
+        result["silent"].append(index)
+        continue
+      path = folder / f"piece-{index:05d}.mid"
       write_piece(piece, path, png, soundfont)
-      rows.append(
-        {"index": int(indices[row]), "file": path.name}
-        | {"tokens": len(pieces[row])}
+      result["pieces"].append(
+        {"index": index, "file": path.name, "tokens": len(pieces[row])}
         | describe(piece)
       )
-  return write_index(folder, header | {"pieces": rows})
+  return write_index(folder, header | result)
 
 
 def write_index(folder: pathlib.Path, result: dict) -> dict:

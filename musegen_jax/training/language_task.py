@@ -49,6 +49,7 @@ def make_loss(
       carry,
       reset=rows["reset"],
       output_masks=masks,
+      position=rows.get("position"),
     )
     nll, correct = steps.token_nll(logits, rows["targets"])
     return (nll * rows["mask"]).sum(), ({"nll": nll, "correct": correct}, carry)
@@ -90,6 +91,7 @@ def make(
     loss=make_loss(model, config.model.dropout, train.seed),
     metrics=metrics.TrainMetrics,
     validate=validate,
+    count_notes=task_lib.count_tokens(codec),
     preview=preview,
     overview=overview,
     unit="nats an event",

@@ -40,3 +40,16 @@ class VaeMetrics(metrics.Collection):
   kl: metrics.Average.from_output("kl")
   accuracy: metrics.Average.from_output("correct")
   gradient_norm: metrics.LastValue.from_output("gradient_norm")
+
+
+@flax.struct.dataclass
+class FrameMetrics(metrics.Collection):
+  """One or more training steps of a model of frames.
+
+  Attributes:
+    loss: nats a frame, all keys together.
+    gradient_norm: global norm before clipping, of the last step.
+  """
+
+  loss: metrics.Average.from_output("nll")
+  gradient_norm: metrics.LastValue.from_output("gradient_norm")

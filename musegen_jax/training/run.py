@@ -128,13 +128,12 @@ def _run_loop(
     tx=setup.tx,
     accumulate=config.train.accumulate,
   )
-  note_counts = setup.codec.grammar.note_counts
   with stop_on_signals() as stop_requested:
     return loop.run(
       parallel.spread(state),
       step_fn=step_fn,
       batch_at=task.batch_at,
-      count_notes=lambda batch: int(note_counts[batch["targets"]].sum()),
+      count_notes=task.count_notes,
       evaluate=validate,
       save=save,
       write=writer.scalars if writer else lambda step, values: None,

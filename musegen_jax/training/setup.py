@@ -12,12 +12,15 @@ from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.errors import UserError
 from musegen_jax.training import (
   checkpoints,
+  frame_task,
   language_task,
   optimizer,
   vae_task,
 )
 from musegen_jax.training import state as state_lib
 from musegen_jax.training.task import Task
+
+TASKS = {"lstm": language_task, "vae": vae_task, "frames": frame_task}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +30,6 @@ class Setup:
   Attributes:
     config: of the run.
     meta: JSON for every checkpoint: config, vocabulary and data.
-    codec: of the tokens.
     task: the model on its data.
     params: what training starts from, on the host.
     tx: the optimiser.
@@ -35,7 +37,6 @@ class Setup:
 
   config: config_lib.Config
   meta: dict
-  codec: codec_lib.Codec
   task: Task
   params: state_lib.Params
   tx: optax.GradientTransformation
@@ -60,10 +61,9 @@ class Setup:
 def prepare(config: config_lib.Config, init_from: str) -> Setup:
   """Reads the data and builds the parts; raises UserError where they do not
   fit together."""
-  codec = codec_lib.load(config.data.codec)
+  codec = codec_lib.of(config.data.codec, config.data.steps_per_beat)
   dataset = shards.open_dataset(config.data.data_dir)
-  kind = vae_task if config.model.kind == "vae" else language_task
-  task = kind.make(config, codec, dataset)
+  task = TASKS[config.model.kind].make(config, codec, dataset)
   params = starting_params(task, config.train.seed, init_from, codec)
   return Setup(
     config=config,
@@ -72,7 +72,6 @@ def prepare(config: config_lib.Config, init_from: str) -> Setup:
       "vocabulary_hash": codec.vocabulary_hash,
       "data_fingerprint": dataset.index["fingerprint"],
     },
-    codec=codec,
     task=task,
     params=params,
     tx=optimizer.make(config.optimizer, config.train.steps, params),
@@ -91,10 +90,11 @@ def starting_params(
     return params
   loaded = checkpoints.load(init_from)
   if loaded.meta["vocabulary_hash"] != codec.vocabulary_hash:
+    data = config_lib.from_dict(loaded.meta["config"]).data
     raise UserError(
-      f"--init_from={init_from} was trained with codec"
-      f" {loaded.meta['config']['data']['codec']!r}, not {codec.name!r}; set"
-      " --config.data.codec to it"
+      f"--init_from={init_from} has another vocabulary: set"
+      f" --config.data.codec={data.codec}"
+      f" --config.data.steps_per_beat={data.steps_per_beat}, as it had"
     )
   ours = jax.tree.map(lambda a: list(a.shape), params)
   theirs = jax.tree.map(lambda a: list(a.shape), loaded.params)
@@ -102,6 +102,6 @@ def starting_params(
   if lines:
     raise UserError(
       f"--init_from={init_from} has other shapes: {'; '.join(lines)}; set"
-      " --config.model to that run's"
+      " --config.model, --config.vae or --config.frames to that run's"
     )
   return jax.device_get(loaded.params)

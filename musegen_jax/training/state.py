@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from musegen_jax.models import lstm
+from musegen_jax.models import frames, lstm
 
 Params = dict[str, Any]
+Carry = lstm.LSTMCarry | frames.FrameCarry
 
 # Randomness is addressed: one fold of the key per use.
 INIT, DROPOUT, NOISE, HIDDEN_INPUTS, GUESSED_INPUTS, GUESSES, PRIOR = range(7)
@@ -35,19 +36,20 @@ class State:
     opt_state: optax's state.
     carry: the LSTM state the next window of each row starts from, or None
       where windows do not continue each other; unlike the rest it differs
-      between devices.
+      between devices. The second axis of its arrays runs over the batch's
+      rows, a whole number of places each.
   """
 
   step: jax.Array
   params: Params
   opt_state: optax.OptState
-  carry: lstm.LSTMCarry | None
+  carry: Carry | None
 
 
 def init(
   tx: optax.GradientTransformation,
   params: Params,
-  carry: lstm.LSTMCarry | None,
+  carry: Carry | None,
 ) -> State:
   """State before the first step; `carry` is that of the whole batch."""
   return State(

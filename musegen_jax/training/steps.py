@@ -12,7 +12,6 @@ import optax
 from clu import metrics as clu_metrics
 
 from musegen_jax.models.language_model import LanguageModel
-from musegen_jax.models.lstm import LSTMCarry
 from musegen_jax.models.vae import VAE
 from musegen_jax.training import state as state_lib
 
@@ -27,9 +26,9 @@ class Loss(Protocol):
     self,
     params: state_lib.Params,
     rows: dict[str, jax.Array],
-    carry: LSTMCarry | None,
+    carry: state_lib.Carry | None,
     step: jax.Array,
-  ) -> tuple[jax.Array, tuple[Outputs, LSTMCarry | None]]:
+  ) -> tuple[jax.Array, tuple[Outputs, state_lib.Carry | None]]:
     """The loss summed over rows (a batch, and `row`, their numbers [B] in the
     whole batch), then arrays [B, T] for the metrics and the new carry."""
 
@@ -79,7 +78,7 @@ def _gradient_sum(
   state: state_lib.State,
   batch: dict[str, jax.Array],
   accumulate: int,
-) -> tuple[state_lib.Params, Outputs, LSTMCarry | None]:
+) -> tuple[state_lib.Params, Outputs, state_lib.Carry | None]:
   """Adds up the gradients of `accumulate` micro-batches, one after another.
 
   Returns:
@@ -110,33 +109,41 @@ def train_step(
   metrics: type[clu_metrics.Collection],
   tx: optax.GradientTransformation,
   accumulate: int,
+  axis: str | None = AXIS,
 ) -> tuple[state_lib.State, clu_metrics.Collection]:
-  """One update from this device's rows of the batch, inside a pmap over AXIS.
+  """One update from this device's rows of the batch.
 
   Sums of loss and mask are added over micro-batches and devices and divided
   once, so that rows count alike however masks and devices fall.
 
   Args:
-    state: replicated but for `carry` [L, B, H].
-    batch: inputs, targets, mask, reset, each [B, T].
+    state: replicated but for `carry`, see `state.State`.
+    batch: inputs, targets, mask, reset and what else the loss reads, each
+      [B, T, ...].
     loss: of the model.
     metrics: what to make of the loss's outputs.
     tx: the optimiser.
     accumulate: A, micro-batches of B / A rows.
+    axis: the pmap's over the devices that share the batch; None where this
+      device has all of it.
   """
   count = len(batch["inputs"])
-  first_row = jax.lax.axis_index(AXIS) * count
+  first_row = jax.lax.axis_index(axis) * count if axis else 0
   batch = batch | {"row": first_row + jnp.arange(count)}
   gradient, outputs, carry = _gradient_sum(loss, state, batch, accumulate)
-  gradient, weight = jax.lax.psum((gradient, batch["mask"].sum()), AXIS)
+  weight = batch["mask"].sum()
+  if axis:
+    gradient, weight = jax.lax.psum((gradient, weight), axis)
   gradient = jax.tree.map(lambda g: g / jnp.maximum(weight, 1), gradient)
   updates, opt_state = tx.update(gradient, state.opt_state, state.params)
-  figures = metrics.gather_from_model_output(
-    axis_name=AXIS,
-    **outputs,
-    mask=batch["mask"],
-    gradient_norm=optax.tree.norm(gradient),
-  )
+  outputs = outputs | {
+    "mask": batch["mask"],
+    "gradient_norm": optax.tree.norm(gradient),
+  }
+  if axis:
+    figures = metrics.gather_from_model_output(axis_name=axis, **outputs)
+  else:
+    figures = metrics.single_from_model_output(**outputs)
   new_state = state.replace(
     step=state.step + 1,
     params=optax.apply_updates(state.params, updates),

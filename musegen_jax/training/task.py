@@ -13,7 +13,6 @@ from musegen_jax.data import shards, window_batches, windows
 from musegen_jax.data.batches import Batch
 from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.data.notes import Piece
-from musegen_jax.models.lstm import LSTMCarry
 from musegen_jax.training import parallel, steps
 from musegen_jax.training import state as state_lib
 
@@ -47,26 +46,37 @@ class Task:
     metrics: what to make of the loss's outputs.
     validate: (parameters once for each device, step) -> figures; all processes
       call it together and get the same.
+    count_notes: notes that begin in a batch, for the speed shown.
     preview: (parameters, step) -> a piece the model makes.
     overview: lines about the data.
     unit: of the validation loss.
   """
 
   init_params: Callable[[int], state_lib.Params]
-  zero_carry: Callable[[int], LSTMCarry | None]
+  zero_carry: Callable[[int], state_lib.Carry | None]
   batch_at: Callable[[int], Batch]
   steps_per_epoch: int
   loss: steps.Loss
   metrics: type[clu_metrics.Collection]
   validate: Callable[[list[state_lib.Params], int], Validation]
+  count_notes: Callable[[Batch], int]
   preview: Callable[[state_lib.Params, int], Piece]
   overview: tuple[str, ...]
   unit: str
 
 
-def draw_params(network: Any, seed: int, *inputs: Any) -> state_lib.Params:
+def draw_params(
+  network: Any, seed: int, *inputs: Any, **named: Any
+) -> state_lib.Params:
   """Parameters drawn from a seed; they do not depend on the batch."""
-  return jax.jit(network.init)(state_lib.init_key(seed), *inputs)["params"]
+  init = jax.jit(network.init)
+  return init(state_lib.init_key(seed), *inputs, **named)["params"]
+
+
+def count_tokens(codec: Codec) -> Callable[[Batch], int]:
+  """What counts the notes of a batch of tokens."""
+  note_counts = codec.grammar.note_counts
+  return lambda batch: int(note_counts[batch["targets"]].sum())
 
 
 def data_line(name: str, size: str, skipped: dict[str, int]) -> str:

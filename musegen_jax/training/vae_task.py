@@ -61,6 +61,7 @@ def make(
     ),
     metrics=metrics.VaeMetrics,
     validate=validate,
+    count_notes=task_lib.count_tokens(codec),
     preview=preview,
     overview=overview,
     unit="nats a step, with the KL as the config weighs it",

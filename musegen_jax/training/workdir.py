@@ -14,10 +14,10 @@ IDENTITY = "config.json"
 
 
 @contextlib.contextmanager
-def lock(workdir: pathlib.Path) -> Iterator[None]:
+def lock(workdir: pathlib.Path, flag: str = "--workdir") -> Iterator[None]:
   """Holds the folder for one trainer; freed by the system when it dies.
 
-  Raises UserError while another trainer holds it.
+  Raises UserError while another trainer holds it; `flag` is what named it.
   """
   workdir.mkdir(parents=True, exist_ok=True)
   with (workdir / "lock").open("a") as file:
@@ -26,14 +26,17 @@ def lock(workdir: pathlib.Path) -> Iterator[None]:
     except BlockingIOError:
       raise UserError(
         f"another trainer is working in {workdir}; wait for it or give"
-        " another --workdir"
+        f" another {flag}"
       ) from None
     yield
 
 
-def check_identity(workdir: pathlib.Path, identity: dict) -> None:
+def check_identity(
+  workdir: pathlib.Path, identity: dict, flag: str = "--workdir"
+) -> None:
   """Writes config, vocabulary and data fingerprint, or compares them with
-  those of the run that began here; raises UserError saying what differs."""
+  those of the run that began here; raises UserError saying what differs.
+  `flag` is what named the folder."""
   path = workdir / IDENTITY
   if not path.exists():
     text = json.dumps(identity, indent=2) + "\n"
@@ -43,11 +46,11 @@ def check_identity(workdir: pathlib.Path, identity: dict) -> None:
     stored = dict(json.loads(path.read_text()))
   except (TypeError, ValueError):
     raise UserError(
-      f"{path} is no JSON; give another --workdir or restore it"
+      f"{path} is no JSON; give another {flag} or restore it"
     ) from None
   lines = config_lib.differences(stored, identity)
   if lines:
     raise UserError(
       f"{workdir} holds a run that differs: {'; '.join(lines)}; give another"
-      " --workdir or the settings of that run"
+      f" {flag} or the settings of that run"
     )

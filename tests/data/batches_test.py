@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from musegen_jax.data import batches, corpus
-from musegen_jax.data.codecs import performance
+from musegen_jax.data.codecs import performance, voices
 
 CODEC = performance.CODEC
 
@@ -140,3 +140,37 @@ def test_prefetch_thread_ends_with_its_reader() -> None:
   while any(t.name == "prefetch" for t in threading.enumerate()):
     assert time.monotonic() < deadline
     time.sleep(0.05)
+
+
+@pytest.mark.parametrize("carry_state", [True, False])
+def test_positions_count_from_the_begin_of_each_piece(
+  carry_state: bool,
+) -> None:
+  codec = voices.CODEC
+  # Token k of a piece is pitch k, so that it says its own number.
+  first = codec.offsets["pitch"]
+  pieces = [
+    codec.framed(first + np.arange(length)) for length in (16, 40, 24, 32)
+  ]
+  data = corpus.from_pieces(pieces, [{}] * len(pieces), {})
+  batch_at = batches.make_batch_at(
+    [data, data],
+    codec,
+    batch_size=2,
+    window=10,
+    carry_state=carry_state,
+    transpose_semitones=0,
+    seed=0,
+  )
+  for step in range(12):
+    batch = batch_at(step)
+    said, position = batch["targets"] - first, batch["position"]
+    is_note = batch["targets"] < codec.begin
+    np.testing.assert_array_equal(position[is_note], said[is_note])
+    ends = batch["targets"] == codec.end
+    assert set(position[ends].tolist()) <= {16, 40, 24, 32}
+    assert position.dtype == np.int32
+
+
+def test_codecs_without_a_cycle_have_no_positions() -> None:
+  assert "position" not in make([make_corpus([30, 50])])(0)

@@ -63,3 +63,33 @@ def test_pieces_not_chosen_score_nothing(
   assert part.nll[[0, 2, 3]].tolist() == [0, 0, 0]
   np.testing.assert_allclose(part.nll[[1, 4]], whole.nll[[1, 4]], rtol=1e-6)
   assert part.events.sum() == whole.events[[1, 4]].sum()
+
+
+def test_places_are_those_in_the_piece(pieces: corpus.Corpus) -> None:
+  model = language_model.LanguageModel(CODEC.vocab_size, 6, 8, 1, cycle=3)
+  tokens = jnp.zeros((1, 1), jnp.int32)
+  drawn = model.init(jax.random.key(0), tokens, model.zero_carry(1))["params"]
+  scores = likelihood.score(
+    model, [drawn], pieces, CODEC, batch_size=2, window=16
+  )
+  for index in range(len(pieces)):
+    piece = pieces.piece(index)
+    # In one go: the first token is at the first place.
+    inputs = piece[None, :-1].astype(np.int32)
+    logits, _, _ = model.apply({"params": drawn}, inputs, model.zero_carry(1))
+    log_probs = np.asarray(jax.nn.log_softmax(logits[0]))
+    nll = -log_probs[np.arange(len(piece) - 1), piece[1:]].sum()
+    assert scores.nll[index] == pytest.approx(nll, rel=1e-5)
+
+
+def test_tokens_add_up_to_the_scores(
+  params: dict, pieces: corpus.Corpus
+) -> None:
+  scores = likelihood.score(MODEL, [params], pieces, CODEC)
+  found = likelihood.token_scores(
+    MODEL, [params], pieces, CODEC, np.arange(5), batch_size=2, window=16
+  )
+  for index, nll, correct in found:
+    assert len(nll) == len(correct) == scores.events[index]
+    assert nll.sum() == pytest.approx(scores.nll[index], rel=1e-5)
+    assert correct.sum() == scores.correct[index]

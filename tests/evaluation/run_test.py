@@ -1,5 +1,6 @@
 """Language models of windows, scored as they were trained."""
 
+import dataclasses
 import pathlib
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 
 from musegen_jax import config as config_lib
 from musegen_jax.data import shards, windows
+from musegen_jax.data.codecs import codec as codec_lib
+from musegen_jax.errors import UserError
 from musegen_jax.evaluation import run, table, window_likelihood
 from musegen_jax.models import language_model
 from tests.evaluation import vae_runs
@@ -44,3 +47,17 @@ def test_framed_windows_have_no_pads() -> None:
   assert found.piece(0)[0] == CODEC.begin
   assert not np.isin(found.tokens, (CODEC.pad, CODEC.end)).any()
   np.testing.assert_array_equal(found.piece(1)[1:], tokens[1])
+
+
+def test_a_checkpoint_keeps_its_grid() -> None:
+  config = config_lib.Config()
+  config.data.codec, config.data.steps_per_beat = "frames", 1
+  on_quarters = codec_lib.of("frames", 1)
+  meta = {
+    "config": dataclasses.asdict(config),
+    "vocabulary_hash": on_quarters.vocabulary_hash,
+  }
+  assert run.codec_of(meta) is on_quarters
+  meta["config"]["data"]["steps_per_beat"] = 2
+  with pytest.raises(UserError, match="'frames' has changed"):
+    run.codec_of(meta)

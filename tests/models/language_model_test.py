@@ -9,9 +9,9 @@ from musegen_jax.models import language_model, lstm
 
 
 def make(
-  layers: int = 2, dtype: str = "float32"
+  layers: int = 2, dtype: str = "float32", cycle: int = 0
 ) -> tuple[language_model.LanguageModel, dict]:
-  model = language_model.LanguageModel(11, 6, 8, layers, dtype)
+  model = language_model.LanguageModel(11, 6, 8, layers, dtype, cycle)
   tokens = jnp.zeros((1, 1), jnp.int32)
   params = model.init(jax.random.key(0), tokens, model.zero_carry(1))["params"]
   # Random biases too, so that nothing hides behind zeros.
@@ -38,6 +38,79 @@ def test_stepwise_logits_equal_the_full_sequence(layers: int) -> None:
     np.testing.assert_allclose(one, logits[:, t], atol=1e-5)
   for a, b in zip(state, carry, strict=True):
     np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def in_words(params: dict, position: np.ndarray) -> np.ndarray:
+  """Logits [B, T, V] of one layer whose gates hear token and place, by a plain
+  loop in float64."""
+  h = c = np.zeros((len(TOKENS), 8))
+  found = []
+  for t in range(TOKENS.shape[1]):
+    heard = params["embedding"][TOKENS[:, t]] @ params["kernel"]
+    heard = heard + params["position"][position[:, t] % 4] + params["bias"]
+    i, f, g, o = np.split(heard + h @ params["recurrent"][0], 4, axis=1)
+    c = c / (1 + np.exp(-f)) + np.tanh(g) / (1 + np.exp(-i))
+    h = np.tanh(c) / (1 + np.exp(-o))
+    found.append(h @ params["head"] + params["head_bias"])
+  return np.stack(found, 1)
+
+
+def test_places_are_heard() -> None:
+  model, params = make(layers=1, cycle=4)
+  position = np.random.default_rng(1).integers(0, 99, TOKENS.shape)
+  carry = model.zero_carry(3)
+  logits, _, _ = model.apply(
+    {"params": params}, TOKENS, carry, position=position
+  )
+  plain = jax.tree.map(lambda a: np.asarray(a, np.float64), params)
+  np.testing.assert_allclose(logits, in_words(plain, position), atol=1e-5)
+  # By default those of the beginning of a piece.
+  first = np.broadcast_to(np.arange(TOKENS.shape[1]), TOKENS.shape)
+  logits, _, _ = model.apply({"params": params}, TOKENS, carry)
+  np.testing.assert_allclose(logits, in_words(plain, first), atol=1e-5)
+
+
+def test_a_place_has_a_gradient_where_it_was_heard() -> None:
+  model, params = make(layers=1, cycle=4)
+  position = np.broadcast_to(np.arange(9) % 3, TOKENS.shape)  # never place 3
+
+  def total(params: dict) -> jax.Array:
+    logits, _, _ = model.apply(
+      {"params": params}, TOKENS, model.zero_carry(3), position=position
+    )
+    return jnp.sin(logits).sum()
+
+  gradient = jax.grad(total)(params)["position"]
+  assert not np.asarray(gradient[3]).any()
+  step = 1e-2 * jnp.zeros_like(gradient).at[2, 5].set(1)
+  up, down = (
+    total(params | {"position": params["position"] + sign * step})
+    for sign in (1, -1)
+  )
+  assert float(up - down) / 2e-2 == pytest.approx(
+    float(gradient[2, 5]), rel=0.02
+  )
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_stepwise_logits_hear_the_places(dtype: str) -> None:
+  model, params = make(dtype=dtype, cycle=4)
+  position = np.broadcast_to(np.arange(5, 14), TOKENS.shape)
+  logits, _, _ = model.apply(
+    {"params": params}, TOKENS, model.zero_carry(3), position=position
+  )
+  ready = language_model.step_params(params, dtype)
+  state = model.zero_carry(3)
+  for t in range(TOKENS.shape[1]):
+    one, state = language_model.step(ready, TOKENS[:, t], state, position=5 + t)
+    atol = 1e-5 if dtype == "float32" else 0.1
+    np.testing.assert_allclose(one, logits[:, t], atol=atol)
+
+
+def test_without_a_cycle_there_is_no_table_of_places() -> None:
+  _, params = make()
+  assert "position" not in params
+  assert len(language_model.step_params(params, "float32").table) == 1
 
 
 def test_carry_joins_windows_and_reset_parts_them() -> None:

@@ -91,6 +91,13 @@ class Grammar:
     steps: [V] int32, time steps that pass.
     note_counts: [V] int32, notes that a token begins.
     monophonic: an opened note closes the one before, `end` closes the last.
+    holds: [V] int32, pitch that sounds on, or -1; None for codecs whose notes
+      sound until they are closed. Where there are holds, time is said in
+      frames: the pitches that sound, from low to high, each once, then a step,
+      which stops every pitch that its frame neither opened nor held.
+    voices: tokens of a row of the score, one for each voice in turn, that
+      opens, closes or goes on in this voice alone. Above 1 every token but the
+      specials is a step.
   """
 
   opens: np.ndarray
@@ -98,6 +105,8 @@ class Grammar:
   steps: np.ndarray
   note_counts: np.ndarray
   monophonic: bool
+  holds: np.ndarray | None = None
+  voices: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,6 +126,10 @@ class Codec:
     stretchable: whether `stretch` changes anything.
     make_grammar: (codec) -> Grammar.
     grid: how it reads bars; None where the codec knows none.
+    on_grid: (steps in a quarter note) -> the same codec on that grid; None
+      where it has only its own.
+    cycle: tokens after which the metre is where it was, so that the number of
+      a token tells a model its place; 0 where it tells nothing.
   """
 
   name: str
@@ -127,6 +140,8 @@ class Codec:
   stretchable: bool
   make_grammar: Callable[["Codec"], Grammar]
   grid: Grid | None = None
+  on_grid: Callable[[int], "Codec"] | None = None
+  cycle: int = 0
 
   @functools.cached_property
   def offsets(self) -> dict[str, int]:
@@ -246,3 +261,19 @@ def load(name: str) -> Codec:
       f"no codec named {name!r}; choose from {', '.join(names())}"
     )
   return importlib.import_module(f"{codecs.__name__}.{name}").CODEC
+
+
+def of(name: str, steps_per_beat: int) -> Codec:
+  """The codec that the fields `codec` and `steps_per_beat` of config.Data say.
+
+  Raises UserError as `load` does, and for a grid where the codec's is fixed.
+  """
+  codec = load(name)
+  if not steps_per_beat:
+    return codec
+  if codec.on_grid is None:
+    raise UserError(
+      f"codec {name!r} has a fixed time step: leave"
+      f" --config.data.steps_per_beat={steps_per_beat} out"
+    )
+  return codec.on_grid(steps_per_beat)

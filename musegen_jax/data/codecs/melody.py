@@ -54,10 +54,7 @@ def lines(piece: notes.Piece) -> tuple[list[Line], dict[str, str]]:
     if not len(part):
       left_out[name] = f"no pitches in {LOW_PITCH}..{HIGH_PITCH}"
       continue
-    overlap = notes.end_ticks(part)[:-1] > part["start_tick"][1:]
-    voices = (
-      polyphonic if overlap.sum() > MAX_OVERLAP * overlap.size else (one_voiced)
-    )
+    voices = one_voiced if is_one_voiced(part) else polyphonic
     voices.append(Line(track, part))
   if one_voiced:
     for line in polyphonic:
@@ -65,6 +62,12 @@ def lines(piece: notes.Piece) -> tuple[list[Line], dict[str, str]]:
   usable = one_voiced or polyphonic
   usable.sort(key=lambda line: -line.notes["pitch"].mean())
   return usable, left_out
+
+
+def is_one_voiced(part: np.ndarray) -> bool:
+  """Whether hardly any of notes [N], sorted by start_tick, sound together."""
+  overlap = notes.end_ticks(part)[:-1] > part["start_tick"][1:]
+  return bool(overlap.sum() <= MAX_OVERLAP * overlap.size)
 
 
 def melody_part(piece: notes.Piece) -> np.ndarray:
@@ -78,10 +81,15 @@ def melody_part(piece: notes.Piece) -> np.ndarray:
   return usable[0].notes
 
 
-def _top_line(
+def top_line(
   part: np.ndarray, start_tick: float, ticks_per_step: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-  """Start and end step and pitch (int64) of the notes heard, one at a time."""
+  """What is heard of notes [N], at least one, one note at a time.
+
+  Returns:
+    Start and end step, counted from start_tick, and pitch: int64 [at most N]
+    each, in order of time; no note is shorter than a step.
+  """
   starts = (part["start_tick"] - start_tick) / ticks_per_step
   ends = (notes.end_ticks(part) - start_tick) / ticks_per_step
   starts, ends = np.rint([starts, ends]).astype(np.int64)
@@ -114,7 +122,7 @@ def quantise(
 
   Notes that begin before start_tick are not heard, nor is their end.
   """
-  return _write(*_top_line(part, start_tick, ticks_per_step), steps)
+  return _write(*top_line(part, start_tick, ticks_per_step), steps)
 
 
 def encode(piece: notes.Piece, stretch: float = 1.0) -> np.ndarray:
@@ -126,9 +134,7 @@ def encode(piece: notes.Piece, stretch: float = 1.0) -> np.ndarray:
   if stretch != 1.0:
     raise ValueError("the melody codec has no absolute time to stretch")
   part = melody_part(piece)
-  starts, ends, pitch = _top_line(
-    part, 0, piece.ticks_per_beat / STEPS_PER_BEAT
-  )
+  starts, ends, pitch = top_line(part, 0, piece.ticks_per_beat / STEPS_PER_BEAT)
   offset = starts[0] // STEPS_PER_BAR * STEPS_PER_BAR
   return _write(starts - offset, ends - offset, pitch, ends[-1] - offset)
 

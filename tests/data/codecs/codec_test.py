@@ -14,11 +14,19 @@ every_codec = pytest.mark.parametrize("codec", CODECS, ids=lambda c: c.name)
 
 
 def test_names_are_the_files() -> None:
-  assert codec_lib.names() == ["drums", "melody", "performance"]
+  assert codec_lib.names() == [
+    "drums",
+    "frames",
+    "melody",
+    "performance",
+    "voices",
+  ]
 
 
 def test_unknown_name_lists_the_choices() -> None:
-  with pytest.raises(UserError, match="drums, melody, performance"):
+  with pytest.raises(
+    UserError, match="drums, frames, melody, performance, voices"
+  ):
     codec_lib.load("codec")
 
 
@@ -52,9 +60,23 @@ def test_decoding_a_token_makes_its_notes(codec: codec_lib.Codec) -> None:
   # A step that begins no note, so that each note lasts one.
   passes = (codec.grammar.steps == 1) & (counts == 0)
   wait = (passes & (codec.grammar.closes == -1)).argmax()
+  opens, holds = codec.grammar.opens.tolist(), codec.grammar.holds
   for token in range(codec.vocab_size):
-    piece = codec.decode(np.array([token, wait], np.int16))
-    assert len(piece.notes) == counts[token]
+    said = [token, wait]
+    if holds is not None and holds[token] >= 0:
+      said = [opens.index(holds[token]), wait, *said]
+    piece = codec.decode(np.array(said, np.int16))
+    assert len(piece.notes) == counts[said].sum()
+
+
+def test_a_grid_is_for_codecs_that_know_others() -> None:
+  assert codec_lib.of("melody", 0) is codec_lib.load("melody")
+  assert codec_lib.of("frames", 0) is codec_lib.load("frames")
+  assert codec_lib.of("frames", 2) is codec_lib.load("frames")
+  with pytest.raises(UserError, match="'melody' has a fixed time step"):
+    codec_lib.of("melody", 4)
+  with pytest.raises(UserError, match="no codec named"):
+    codec_lib.of("gone", 4)
 
 
 def test_command_prints_the_tables() -> None:
