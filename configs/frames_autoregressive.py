@@ -17,35 +17,36 @@ def get_config(name: str = "jsb") -> config.Config:
   """Returns the settings for one of the published sets."""
   study = config.Config()
   study.data.codec = "frames"
-  study.data.steps_per_beat = 2
+  study.data.steps_per_beat = 1 if name == "jsb" else 2
   study.data.data_dir = f"data/{name}"
   study.data.transpose_semitones = 0
   study.model.kind = "frames"
   study.model.dropout = 0.2
-  study.frames = config.Frames(
-    head="autoregressive", key_size=48, head_size=64
-  )
+  study.frames.key_size, study.frames.head_size = 48, 64
   study.optimizer.learning_rate = 1.6e-2
   study.optimizer.weight_decay = 0.1
   study.optimizer.warmup_steps = 50
   study.train.batch_size = 8
   study.train.window = 64
+  # Ranges hold all that sounds in training; nothing else does in the others.
   if name == "jsb":
-    study.data.steps_per_beat = 1
-    study.model.dropout = 0.3
-    # What sounds in the training split; nothing else does in the others.
     study.frames.lowest_pitch, study.frames.highest_pitch = 43, 96
-    study.train.steps, study.train.evaluate_every = 480, 120
+    study.frames.key_size, study.frames.head_size = 64, 96
+    study.frames.input_dropout, study.model.dropout = 0.2, 0.4
+    study.optimizer.weight_decay = 0.3
+    study.train.steps, study.train.evaluate_every = 720, 120
   elif name == "nottingham":
-    study.model.dropout = 0.1
     study.frames.lowest_pitch, study.frames.highest_pitch = 31, 93
+    study.frames.input_dropout, study.model.dropout = 0.0, 0.1
     study.train.batch_size = 16
-    study.train.steps, study.train.evaluate_every = 500, 125
+    study.train.steps, study.train.evaluate_every = 172, 86
   elif name == "musedata":
+    study.frames.input_dropout, study.model.dropout = 0.0, 0.1
     study.train.batch_size = 16
-    study.train.steps, study.train.evaluate_every = 500, 125
+    study.train.steps, study.train.evaluate_every = 240, 120
   elif name == "piano_midi":
-    study.train.steps, study.train.evaluate_every = 750, 150
+    study.frames.head_size = 96
+    study.train.steps, study.train.evaluate_every = 444, 148
   return study
 
 

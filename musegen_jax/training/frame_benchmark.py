@@ -18,6 +18,7 @@ from musegen_jax.evaluation import (
   frame_rules,
   frame_table,
 )
+from musegen_jax.models.frame_features import Heard
 from musegen_jax.training import frame_results, frame_seeds, workdir
 from musegen_jax.training.frame_results import Stored
 from musegen_jax.training.frame_sources import Source
@@ -119,10 +120,11 @@ def _finished(
   missing = [
     seed for seed, one in zip(plan.seeds, found, strict=True) if one is None
   ]
+  heard = frame_seeds.hear(config, source.splits) if missing else {}
   for first in range(0, len(missing), plan.at_once):
     chunk = missing[first : first + plan.at_once]
     log(f"{study} on {source.name}: seeds {', '.join(map(str, chunk))}")
-    _train(folder, config, source, chunk, meta, log)
+    _train(folder, config, source, heard, chunk, meta, log)
   return [frame_results.load(folder, seed) for seed in plan.seeds]
 
 
@@ -130,11 +132,12 @@ def _train(
   folder: pathlib.Path,
   config: Config,
   source: Source,
+  heard: Mapping[str, Heard],
   seeds: list[int],
   meta: dict,
   log: Log,
 ) -> None:
-  trained = frame_seeds.train(config, source.splits, seeds, log)
+  trained = frame_seeds.train(config, source.splits, seeds, log, heard)
   lengths = source.splits["test"].lengths
   for number, one in enumerate(trained.seeds):
     test = frame_rules.averages(one.nll["test"], lengths)["b"]

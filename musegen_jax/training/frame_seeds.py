@@ -68,11 +68,26 @@ def at_once(seeds: int) -> int:
   return 1 if jax.default_backend() == "cpu" else seeds
 
 
+def hear(
+  config: config_lib.Config, splits: Mapping[str, Rolls]
+) -> dict[str, Heard]:
+  """The splits on the device, with the features that the config's range of keys
+  gives."""
+  model = frames.from_config(config)
+  return {
+    name: jax.device_put(
+      frame_features.of_rolls(split, model.low, model.keys, name)
+    )
+    for name, split in splits.items()
+  }
+
+
 def train(
   config: config_lib.Config,
   splits: Mapping[str, Rolls],
   seeds: Sequence[int],
   log: Callable[[str], None],
+  heard: Mapping[str, Heard] | None = None,
 ) -> Trained:
   """Trains a config with several seeds and scores the picked checkpoints.
 
@@ -81,16 +96,12 @@ def train(
     splits: train and valid; every other split is scored once at the end.
     seeds: S of them.
     log: takes a line at every validation.
+    heard: what `hear` made of the splits, where several calls share it.
 
   Raises UserError where a loss is not finite.
   """
   model = frames.from_config(config)
-  heard = {
-    name: jax.device_put(
-      frame_features.of_rolls(split, model.low, model.keys, name)
-    )
-    for name, split in splits.items()
-  }
+  heard = heard or hear(config, splits)
   params = [frame_task.init_params(model, seed) for seed in seeds]
   tx = optimizer.make(config.optimizer, config.train.steps, params[0])
   carry = model.zero_carry(config.train.batch_size)

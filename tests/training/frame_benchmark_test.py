@@ -48,6 +48,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
     splits: dict[str, Rolls],
     seeds: list[int],
     log: object,
+    heard: object,
   ) -> frame_seeds.Trained:
     made.append(list(seeds))
     results = [
