@@ -12,7 +12,7 @@ from absl import flags
 from ml_collections import config_flags
 
 from musegen_jax import config as config_lib
-from musegen_jax import errors
+from musegen_jax import config_rules, errors
 from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.errors import UserError
 from musegen_jax.evaluation.frame_published import SETS
@@ -110,7 +110,7 @@ def _config(path: str, name: str) -> config_lib.Config:
     return values.config
 
   config = errors.guard_flags(parse)
-  config.check()
+  config_rules.check(config)
   if config.model.kind != "frames":
     raise UserError(
       f"--config={path} is a study of model.kind {config.model.kind!r}, not of"

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from musegen_jax import atomic
+from musegen_jax import atomic, config_rules
 from musegen_jax.config import Config
 from musegen_jax.data.frames import Rolls
 from musegen_jax.errors import UserError
@@ -92,7 +92,7 @@ def apply(config: Config, draw: Draw) -> Config:
         f" config.{field} = {old!r}"
       )
     setattr(holder, name, type(old)(value))
-  config.check()
+  config_rules.check(config)
   return config
 
 

@@ -11,7 +11,7 @@ import jax
 import tqdm
 
 from musegen_jax import config as config_lib
-from musegen_jax import plots
+from musegen_jax import config_rules, plots
 from musegen_jax.training import checkpoints, loop, parallel
 from musegen_jax.training import setup as setup_lib
 from musegen_jax.training import state as state_lib
@@ -57,7 +57,7 @@ def train(
 
   Raises UserError for everything a user can mend.
   """
-  config.check(jax.device_count())
+  config_rules.check(config, jax.device_count())
   setup = setup_lib.prepare(config, init_from)
   with contextlib.ExitStack() as stack:
     if parallel.is_main():

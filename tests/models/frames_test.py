@@ -160,7 +160,8 @@ def test_the_range_may_move_with_the_music(head: str) -> None:
 @heads
 def test_dropout_is_a_factor(head: str) -> None:
   model = toy_frames.make(head)
-  shapes = [(LENGTH, 1, model.key_size), (LENGTH, 1, model.context_size)]
+  sizes = [frames.LOCAL, model.keys, model.key_size, model.context_size]
+  shapes = [(LENGTH, 1, size) for size in sizes]
   shapes.append((2, LENGTH, 1, model.head_size))
   ones = [jnp.ones(shape) for shape in shapes]
   plain = score(model)[0]

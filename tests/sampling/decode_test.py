@@ -78,6 +78,42 @@ def test_greedy_tokens_are_those_of_a_plain_loop(params: dict) -> None:
   assert tokens[1:] == said.tolist()
 
 
+def test_the_network_hears_the_place_of_every_token() -> None:
+  codec = codec_lib.load("voices")
+  model = language_model.LanguageModel(
+    codec.vocab_size, 6, 8, 1, cycle=codec.cycle
+  )
+  carry = model.zero_carry(1)
+  params = model.init(jax.random.key(0), np.zeros((1, 1), np.int32), carry)
+  strong = {"position": 3 * params["params"]["position"]}
+  params = {"params": params["params"] | strong}
+  [said] = decode.sample(
+    language_model.step_params(params["params"], "float32"),
+    model,
+    codec,
+    indices=np.array([0]),
+    primers=[NONE],
+    lengths=decode.Lengths(2.0, 2.0, 5.0),
+    strategy=Strategy(temperature=0),
+    seed=0,
+  )
+  assert len(said) == 64
+  # All at once: where the grammar left the choice free, it was the best.
+  framed = codec.framed(said)[None, :-1].astype(np.int32)
+  logits, _, _ = model.apply(params, framed, carry)
+  tables = grammar_lib.tables(codec)
+  limits = decode.make_limits(codec, [NONE], decode.Lengths(2.0, 2.0, 5.0))
+  state = grammar_lib.start(1)
+  for position, token in enumerate(said.tolist()):
+    mask = grammar_lib.allowed(
+      *(tables, state, limits.steps, limits.tokens - position),
+      *(limits.min_steps, limits.note_steps),
+    )
+    wished = jnp.where(mask, logits[:, position], -jnp.inf).argmax(-1)
+    assert int(wished[0]) == token
+    state = grammar_lib.advance(tables, state, wished)
+
+
 def test_primer_is_kept_and_continued(params: dict) -> None:
   primer = np.array([376, 60, 64, 355, 188, 192], np.int16)
   pieces = sample(params, [0, 1], [primer, NONE], seconds=3.0)

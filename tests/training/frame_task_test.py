@@ -146,12 +146,17 @@ def test_batches_previews_and_overview(
 def test_dropout_is_addressed_by_row() -> None:
   model = frames.FrameModel(40, 5, "sigmoid", 4, 3, 6, 4, False)
   key = jax.random.key(3)
-  whole = frame_task.dropout_masks(key, np.arange(6), 5, model, 0.4)
-  part = frame_task.dropout_masks(key, np.array([2, 5]), 5, model, 0.4)
-  assert [a.shape for a in whole] == [(5, 6, 4), (5, 6, 3), (2, 5, 6, 6)]
-  for all_rows, rows in zip(whole, part, strict=True):
-    np.testing.assert_array_equal(rows, all_rows[..., [2, 5], :])
-    assert set(np.unique(all_rows).tolist()) == {0.0, np.float32(1 / 0.6)}
+  whole = frame_task.dropout_masks(key, np.arange(6), 5, model, 0.4, 0.2)
+  rows = np.array([2, 5])
+  part = frame_task.dropout_masks(key, rows, 5, model, 0.4, 0.2)
+  said = (5, 6, 4), (5, 6, 3), (2, 5, 6, 6)
+  assert [a.shape for a in whole] == [(5, 6, frames.LOCAL), (5, 6, 5), *said]
+  for number, (every, own) in enumerate(zip(whole, part, strict=True)):
+    np.testing.assert_array_equal(own, every[..., rows, :])
+    kept = 0.8 if number < 2 else 0.6
+    factors = sorted(np.unique(every).tolist())
+    np.testing.assert_allclose(factors, [0, 1 / kept], rtol=1e-6)
+    assert np.mean(every == 0) == pytest.approx(1 - kept, abs=0.15)
 
 
 def test_fine_tuning(
