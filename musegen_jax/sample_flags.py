@@ -91,7 +91,7 @@ _ATTRIBUTE = flags.DEFINE_string(
 )
 _SWEEPS = flags.DEFINE_integer(
   "sweeps",
-  10,
+  20,
   "For harmonise: how often all voices below are drawn again, block by block,"
   " with what follows in view; 0 leaves them as said from left to right.",
 )

@@ -68,6 +68,23 @@ def test_a_peer_is_for_a_vae(trained: pathlib.Path) -> None:
   )
 
 
+def test_harmonise_needs_a_model_of_voices(
+  trained: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  done = run_module(
+    "musegen_jax.sample",
+    f"--checkpoint={trained}",
+    f"--output_dir={tmp_path / 'out'}",
+    "--mode=harmonise",
+    "--input=melody.mid",
+    check=False,
+  )
+  assert done.returncode == 1
+  [line] = done.stderr.strip().splitlines()
+  assert line.startswith("error: --mode=harmonise needs a model of codec")
+  assert not (tmp_path / "out").exists()
+
+
 def test_samples_and_summary(
   trained: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

@@ -29,8 +29,9 @@ BLOCK_ROWS = (4, 8, 16)
 # Two bars: how far what follows a block is heard. Beyond, hardly anything
 # depends on the block, and a sweep would take the square of the length.
 HORIZON_ROWS = 32
-# Of the first sweep, as a multiple of the last one's temperature.
-FIRST_TEMPERATURE = 2.0
+# Of the first sweep, as a multiple of the last one's temperature. With twice as
+# much, ten sweeps did not suffice to find back to likely voices.
+FIRST_TEMPERATURE = 1.4
 # Arrays are as long as a multiple of it, so that few lengths are compiled.
 LENGTH_UNIT = 256
 

@@ -23,6 +23,8 @@ FLAGS = {
 }
 VAE_MODES = tuple(m for m in FLAGS if m not in (LSTM, FRAMES, HARMONISE))
 MODES = (*VAE_MODES, HARMONISE)
+# Kinds of models that need no --mode.
+_KINDS = {LSTM: "an LSTM", FRAMES: "a model of frames"}
 PRIORS = ("standard", "fitted")
 AMOUNTS = {"vary": 0.3, "attribute": 1.0}
 # Beyond it there is nothing but overflow.
@@ -59,10 +61,6 @@ def resolve(kind: str, mode: str | None, given: Set[str]) -> str:
       f" {', '.join(owners)}"
     )
   return chosen
-
-
-# What needs no --mode.
-_KINDS = {LSTM: "an LSTM", FRAMES: "a model of frames"}
 
 
 def _named(mode: str) -> str:

@@ -244,3 +244,26 @@ def test_lstm_of_whole_pieces_carries_its_state(
   assert start == len(rows)
   out = {each["path"]: each["detail"] for each in index["files_left_out"]}
   assert out["drums.mid"] == "no pitched notes, only drums"
+
+
+def test_stretches_are_heard_at_their_places(
+  tiny_dataset: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+  loaded = untrained.checkpoint(
+    tiny_dataset, tmp_path, "voices", "lstm", "piece"
+  )
+  # No multiple of a beat's 16 tokens.
+  loaded.meta["config"]["train"]["window"] = 24
+  lines = [part(scale(0, 20), track=track) for track in range(4)]
+  for line in lines:
+    line["pitch"] -= 5 * line["track"].astype(np.uint8)
+  (tmp_path / "midi").mkdir()
+  piece = make_piece(*lines)
+  midi.write_midi(piece, tmp_path / "midi" / "a.mid")
+  _, rows, vectors = embed(loaded, tmp_path / "midi", tmp_path / "out")
+  codec = codec_lib.load("voices")
+  outputs = mean_outputs(loaded, codec.framed(codec.encode(piece))[:-1])
+  parts = np.split(outputs, range(24, len(outputs), 24))
+  expected = [each.mean(0) for each in parts]
+  assert len(rows) == len(parts) == 4
+  np.testing.assert_allclose(vectors, expected, atol=1e-5)

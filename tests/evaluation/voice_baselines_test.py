@@ -2,17 +2,20 @@
 
 import itertools
 import math
+import pathlib
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from musegen_jax.data import corpus
+from musegen_jax.data import corpus, midi
 from musegen_jax.data.codecs import voices
-from musegen_jax.evaluation import likelihood
+from musegen_jax.evaluation import likelihood, run, table
 from musegen_jax.evaluation import voice_baselines as chains
 from musegen_jax.models import language_model
+from tests import untrained
+from tests.conftest import run_module
 
 CODEC = voices.CODEC
 HOLD, REST = CODEC.offsets["hold"], CODEC.offsets["rest"]
@@ -116,3 +119,38 @@ def test_network_is_scored_without_the_end() -> None:
   )
   lines = chains.table([row])
   assert "229/76/77" in lines[0] and lines[-1].startswith("| LSTM | ")
+
+
+def test_evaluation_has_the_rows_beside_the_others(
+  tmp_path: pathlib.Path,
+) -> None:
+  rng = np.random.default_rng(0)
+  (tmp_path / "midi").mkdir()
+  for number in range(24):
+    rows = rng.choice([HOLD, *range(30, 50)], (40, 4))
+    rows[0] = A, A - 5, A - 9, A - 15
+    piece = CODEC.decode(rows.ravel())
+    midi.write_midi(piece, tmp_path / "midi" / f"{number}.mid")
+  run_module(
+    "data_prep.build_shards",
+    f"--midi_dir={tmp_path / 'midi'}",
+    f"--output_dir={tmp_path / 'shards'}",
+    "--workers=1",
+    "--num_shards=2",
+    "--valid_fraction=0.2",
+    "--test_fraction=0.2",
+  )
+  loaded = untrained.checkpoint(
+    tmp_path / "shards", tmp_path, codec="voices", kind="lstm", unit="piece"
+  )
+  result = run.evaluate(loaded.params, loaded.meta, "test", "", True)
+  lstm, *chain_rows = result["voices"]
+  assert [row["model"].split(",")[0] for row in chain_rows] == [*chains.NAMES]
+  # Of the same tokens as in the rows above, but for the ends.
+  notes = result["events"] - result["pieces"]
+  pooled = np.mean(list(lstm["by_voice"].values()))
+  assert notes % 4 == 0 and lstm["nats_per_note"][0] == pytest.approx(pooled)
+  text = table.markdown(result)
+  assert text.count("| LSTM | ") == 2 and "229/76/77" in text
+  result = run.evaluate(loaded.params, loaded.meta, "valid", "", False)
+  assert [row["model"] for row in result["voices"]] == ["LSTM"]

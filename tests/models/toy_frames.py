@@ -55,7 +55,11 @@ def params_of(model: FrameModel, seed: int = 0) -> dict:
   shapes = jax.eval_shape(init, jax.random.key(0), *inputs)["params"]
   rng = np.random.default_rng(seed)
   return {
-    name: jnp.asarray(rng.normal(0, 0.6, leaf.shape), jnp.float32)
+    # NADE's few hidden units would hardly matter.
+    name: jnp.asarray(
+      rng.normal(0, 2.0 if name.startswith("nade_") else 0.6, leaf.shape),
+      jnp.float32,
+    )
     for name, leaf in sorted(shapes.items())
   }
 

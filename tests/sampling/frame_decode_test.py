@@ -192,7 +192,7 @@ def test_silent_pieces_are_named(
 ) -> None:
   silent = dict(loaded.params)
   silent["logit"] = np.full_like(silent["logit"], -1e6)
-  index = write(loaded._replace(params=silent), tmp_path)
+  index = write(dataclasses.replace(loaded, params=silent), tmp_path)
   assert index["silent"] == [0, 1, 2] and not index["pieces"]
   said = run.summary(index, tmp_path)
   assert "without any note, numbers 0, 1, 2" in said[1]
