@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from musegen_jax import config as config_lib
+from musegen_jax.data import frame_sets
 from musegen_jax.data import frames as rolls_lib
-from musegen_jax.data import shards
 from musegen_jax.data.frames import Rolls
 from musegen_jax.evaluation import (
   bootstrap,
@@ -31,7 +31,7 @@ def evaluate(
     params: of the checkpoint.
     meta: of the checkpoint.
     split: train, valid or test.
-    data_dir: of the pieces; empty for the run's own.
+    data_dir: of the pieces, or a benchmark's .npz; empty for the run's own.
     baseline: whether to fit and score the counts of keys and frames too.
 
   Returns:
@@ -39,19 +39,15 @@ def evaluate(
   """
   config, codec = config_lib.from_dict(meta["config"]), codec_of(meta)
   articulation = config.frames.articulation
-  dataset = shards.open_dataset(data_dir or config.data.data_dir)
-  fingerprint = dataset.index["fingerprint"]
-  scored = rolls_lib.from_dataset(dataset, codec, split)
+  found = frame_sets.read(data_dir or config.data.data_dir, codec)
+  scored = found.splits[split]
   nll = score(params, config, scored, split)
   rows = [frame_rows.row("frame LSTM", "model", [nll], scored.lengths, note="")]
   gains = []
   if baseline:
-    fitted_on = [
-      rolls_lib.from_dataset(dataset, codec, name)
-      for name in ("train", "valid")
-    ]
-    lengths = scored.lengths, fitted_on[1].lengths
-    for each in frame_baselines.fit(*fitted_on, scored, articulation):
+    train, valid = found.splits["train"], found.splits["valid"]
+    lengths = scored.lengths, valid.lengths
+    for each in frame_baselines.fit(train, valid, scored, articulation):
       rows.append(frame_rows.baseline_row(each, *lengths))
       gains.append(gain(each.name, nll, each.test, scored.lengths))
   return {
@@ -59,8 +55,8 @@ def evaluate(
     "split": split,
     "codec": codec.name,
     "seconds_per_frame": codec.seconds_per_step,
-    "data_fingerprint": fingerprint,
-    "same_data": fingerprint == meta["data_fingerprint"],
+    "data_fingerprint": found.fingerprint,
+    "same_data": found.fingerprint == meta["data_fingerprint"],
     "pieces": len(scored),
     "frames": len(scored.frames),
     "notes": int((scored.frames == rolls_lib.STRUCK).sum()),

@@ -20,11 +20,12 @@ import numpy as np
 
 from musegen_jax import atomic, config_rules
 from musegen_jax.config import Config
+from musegen_jax.data import frame_sets
 from musegen_jax.data.frames import Rolls
 from musegen_jax.errors import UserError
 from musegen_jax.evaluation import frame_rows
 from musegen_jax.evaluation import markdown as markdown_lib
-from musegen_jax.training import frame_seeds, frame_sources, workdir
+from musegen_jax.training import frame_seeds, workdir
 
 Space = Mapping[str, Sequence[Any]]
 Draw = dict[str, Any]
@@ -122,7 +123,7 @@ def run(
       "config": settings,
       "space": {field: list(values) for field, values in search.space.items()},
       "seed": search.seed,
-      "data_fingerprint": frame_sources.fingerprint(
+      "data_fingerprint": frame_sets.fingerprint(
         {"train": train, "valid": valid}
       ),
     }

@@ -2,11 +2,10 @@
 of one's own MIDI."""
 
 import dataclasses
-import hashlib
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from musegen_jax.data import frames, shards
+from musegen_jax.data import frame_sets
 from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.data.frames import Rolls
 from musegen_jax.errors import UserError
@@ -31,16 +30,6 @@ class Source:
   splits: dict[str, Rolls]
   fingerprint: str
   articulation: bool
-
-
-def fingerprint(splits: Mapping[str, Rolls]) -> str:
-  """A hash of the names, lengths and frames of splits."""
-  digest = hashlib.sha256()
-  for split, rolls in splits.items():
-    digest.update(split.encode())
-    digest.update(rolls.lengths.tobytes())
-    digest.update(rolls.frames.tobytes())
-  return digest.hexdigest()[:16]
 
 
 def locate(name: str, data_dir: str) -> tuple[str, pathlib.Path]:
@@ -72,14 +61,8 @@ def read(
 
   Raises UserError where the data are missing or damaged.
   """
-  if not path.is_dir():
-    splits = frames.read_npz(path)
-    return Source(name, path, splits, fingerprint(splits), articulation)
-  dataset = shards.open_dataset(path)
-  splits = {
-    split: frames.from_dataset(dataset, codec, split) for split in shards.SPLITS
-  }
-  return Source(name, path, splits, dataset.index["fingerprint"], articulation)
+  found = frame_sets.read(path, codec)
+  return Source(name, path, found.splits, found.fingerprint, articulation)
 
 
 def check_names(names: Sequence[str], flag: str) -> None:

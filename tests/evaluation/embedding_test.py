@@ -256,7 +256,7 @@ def test_stretches_are_heard_at_their_places(
   loaded.meta["config"]["train"]["window"] = 24
   lines = [part(scale(0, 20), track=track) for track in range(4)]
   for line in lines:
-    line["pitch"] -= 5 * line["track"].astype(np.uint8)
+    line["pitch"] += 5 * line["track"].astype(np.uint8)
   (tmp_path / "midi").mkdir()
   piece = make_piece(*lines)
   midi.write_midi(piece, tmp_path / "midi" / "a.mid")

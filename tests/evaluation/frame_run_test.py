@@ -5,12 +5,12 @@ import pathlib
 import numpy as np
 import pytest
 
+from musegen_jax.data import frame_sets, shards
 from musegen_jax.data import frames as rolls
-from musegen_jax.data import shards
 from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.evaluation import frame_rules, frame_run
 from musegen_jax.training import checkpoints
-from tests import untrained
+from tests import toy_rolls, untrained
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +87,22 @@ def test_other_data_are_read_on_the_grid_of_the_model(
   # What begins on the last eighth is heard on the quarter after it.
   assert fine["frames"] == 24 * 6 and coarse["frames"] == 13 * 6
   assert coarse["seconds_per_frame"] == 0.5
+
+
+def test_a_benchmark_file_is_read_as_it_is(
+  loaded: checkpoints.Checkpoint, tmp_path: pathlib.Path
+) -> None:
+  splits = toy_rolls.write_npz(tmp_path / "toy.npz")
+  trained_on = {"data_fingerprint": frame_sets.fingerprint(splits)}
+  result = frame_run.evaluate(
+    loaded.params,
+    loaded.meta | trained_on,
+    "test",
+    str(tmp_path / "toy.npz"),
+    False,
+  )
+  assert result["same_data"]
+  assert result["frames"] == len(splits["test"].frames)
 
 
 def test_a_gain_is_paired() -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from musegen_jax import config as config_lib
+from musegen_jax.data import frame_sets
 from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.data.frames import Rolls
 from musegen_jax.errors import UserError
@@ -187,8 +188,8 @@ def test_fingerprints_tell_data_apart(source: frame_sources.Source) -> None:
   frames = changed["test"].frames.copy()
   frames[-1, -1] ^= 1
   changed["test"] = dataclasses.replace(changed["test"], frames=frames)
-  assert frame_sources.fingerprint(changed) != source.fingerprint
-  assert frame_sources.fingerprint(source.splits) == source.fingerprint
+  assert frame_sets.fingerprint(changed) != source.fingerprint
+  assert frame_sets.fingerprint(source.splits) == source.fingerprint
 
 
 def test_shards_are_read_on_their_grid(
