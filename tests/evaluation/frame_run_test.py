@@ -92,7 +92,8 @@ def test_other_data_are_read_on_the_grid_of_the_model(
 def test_a_benchmark_file_is_read_as_it_is(
   loaded: checkpoints.Checkpoint, tmp_path: pathlib.Path
 ) -> None:
-  splits = toy_rolls.write_npz(tmp_path / "toy.npz")
+  toy_rolls.write_npz(tmp_path / "toy.npz")
+  splits = rolls.read_npz(tmp_path / "toy.npz")
   trained_on = {"data_fingerprint": frame_sets.fingerprint(splits)}
   result = frame_run.evaluate(
     loaded.params,
