@@ -121,12 +121,11 @@ def train(
     losses = np.asarray(losses)
     _check_finite(losses, first, seeds)
     valid = []
-    for number in range(len(seeds)):
+    for number, seed in enumerate(seeds):
       own = jax.tree.map(lambda array, at=number: array[at], state.params)
-      nll = frame_likelihood.score(
-        model, own, heard["valid"], splits["valid"].lengths
-      )
-      valid.append(frame_rules.averages(nll, splits["valid"].lengths)["b"])
+      valid.append(_valid_loss(model, own, heard, splits))
+      # The last of these steps was not followed by another's loss.
+      _check_finite(np.array([[valid[-1]]]), last - 1, [seed])
       if valid[-1] < best[number][0]:
         best[number] = valid[-1], last, jax.device_get(own)
     curve.append(
@@ -150,6 +149,18 @@ def train(
     results.append(SeedResult(seed, step, valid_loss, nll, own))
   count = sum(array.size for array in jax.tree.leaves(params[0]))
   return Trained(results, curve, count, seconds)
+
+
+def _valid_loss(
+  model: frames.FrameModel,
+  params: state_lib.Params,
+  heard: Mapping[str, Heard],
+  splits: Mapping[str, Rolls],
+) -> float:
+  """Mean nats of frames 2..T of the validation split."""
+  lengths = splits["valid"].lengths
+  nll = frame_likelihood.score(model, params, heard["valid"], lengths)
+  return frame_rules.averages(nll, lengths)["b"]
 
 
 def _dispatches(settings: config_lib.Train) -> list[tuple[int, int]]:

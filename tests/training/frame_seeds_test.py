@@ -151,6 +151,16 @@ def test_a_loss_that_is_not_finite_is_one_line(
     frame_seeds.train(wild, splits, [3, 5], quiet)
 
 
+def test_a_last_step_that_diverges_is_one_line(
+  config: config_lib.Config, splits: dict[str, Rolls]
+) -> None:
+  wild = copy.deepcopy(config)
+  wild.optimizer.learning_rate, wild.optimizer.warmup_steps = 1e38, 0
+  wild.train.steps = wild.train.evaluate_every = 1
+  with pytest.raises(UserError, match="seed 3, step 0: the loss is"):
+    frame_seeds.train(wild, splits, [3], quiet)
+
+
 def test_the_ordinary_loop_trains_the_same(
   config: config_lib.Config, tiny_dataset: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
