@@ -2,9 +2,11 @@
 
 import pathlib
 
+import numpy as np
 import pytest
 
 from musegen_jax.data import shards, windows
+from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.data.codecs import drums, melody
 from musegen_jax.errors import UserError
 from tests.data.pieces import make_piece, part, scale
@@ -113,6 +115,17 @@ def test_a_meter_of_absurd_length_is_left_out() -> None:
 def test_windows_hold_whole_bars(length: int) -> None:
   with pytest.raises(UserError, match="multiple of 16"):
     windows.cut(make_piece(part(scale(0, 32))), CODEC, length)
+
+
+def test_windows_of_a_codec_without_bars_begin_where_its_cycle_does() -> None:
+  codec = codec_lib.load("voices")
+  lines = [part([(0, 30, 70 - 5 * track)], track) for track in range(4)]
+  piece = make_piece(*lines)
+  found = windows.cut(piece, codec, 32).windows
+  said = np.concatenate([window.tokens for window in found])
+  np.testing.assert_array_equal(said, codec.encode(piece)[: 3 * 32])
+  with pytest.raises(UserError, match="multiple of 16"):
+    windows.cut(piece, codec, 24)
 
 
 def test_a_split_without_windows_says_why(tiny_dataset: pathlib.Path) -> None:
