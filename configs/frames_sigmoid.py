@@ -4,8 +4,8 @@ Commands:
   python -m musegen_jax.benchmark --data=jsb,nottingham,musedata,piano_midi \
     --config=configs/frames_sigmoid.py --output_dir=runs/benchmark
 Expected: test NLL of frames 2..T 7.37 (JSB), 2.11 (Nottingham), 5.33 (MuseData)
-and 4.47 (Piano-midi.de) nats; one to two minutes a seed on one of two shared CPU
-cores. Not searched: learning rate and weight decay are those of
+and 4.47 (Piano-midi.de) nats; one to two minutes a seed on one of two shared
+CPU cores. Not searched: learning rate and weight decay are those of
 configs/frames_autoregressive.py, the sizes half of them.
 """
 

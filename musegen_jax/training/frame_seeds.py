@@ -102,6 +102,8 @@ def train(
   """
   model = frames.from_config(config)
   heard = heard or hear(config, splits)
+  for reason, count in frame_task.left_out(splits["train"], model).items():
+    log(f"left out of the training split, {reason}: {count}")
   params = [frame_task.init_params(model, seed) for seed in seeds]
   tx = optimizer.make(config.optimizer, config.train.steps, params[0])
   carry = model.zero_carry(config.train.batch_size)

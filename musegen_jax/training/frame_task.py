@@ -143,6 +143,16 @@ def rows_at(
   )
 
 
+def left_out(split: Rolls, model: frames.FrameModel) -> dict[str, int]:
+  """What a model cannot learn of a split, by reason: pieces that the codec
+  could not say, and sounding cells outside the model's range."""
+  beyond = np.ones(rolls_lib.KEYS, bool)
+  beyond[model.low : model.low + model.keys] = False
+  count = int((split.frames[:, beyond] > 0).sum())
+  outside = "sounding cells outside frames.lowest_pitch..highest_pitch"
+  return split.skipped | ({outside: count} if count else {})
+
+
 def make(
   config: config_lib.Config, codec: Codec, dataset: shards.Dataset
 ) -> Task:
@@ -207,7 +217,9 @@ def make(
     preview=preview,
     overview=tuple(
       task_lib.data_line(
-        name, f"{len(split)} pieces, {len(split.frames)} frames", split.skipped
+        name,
+        f"{len(split)} pieces, {len(split.frames)} frames",
+        left_out(split, model),
       )
       for name, split in splits.items()
     ),

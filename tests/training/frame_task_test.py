@@ -39,6 +39,19 @@ def frames_config(tiny_config: config_lib.Config) -> config_lib.Config:
   return config
 
 
+def test_what_lies_outside_the_range_is_counted(
+  frames_config: config_lib.Config,
+) -> None:
+  frames_config.data.steps_per_beat = 2
+  frames_config.frames.lowest_pitch = 21
+  frames_config.frames.highest_pitch = 108
+  whole, _ = setup.prepare(frames_config, "").task.overview
+  assert "left out" not in whole
+  frames_config.frames.lowest_pitch = 107
+  narrow, _ = setup.prepare(frames_config, "").task.overview
+  assert "sounding cells outside frames.lowest_pitch..highest_pitch: " in narrow
+
+
 def final(workdir: pathlib.Path, step: int = 6) -> dict:
   return checkpoints.load(workdir / "checkpoints" / str(step)).params
 
