@@ -147,9 +147,8 @@ def token_log_probs(
     model: fitted n-grams.
     piece: integer [T], begin and then predictable tokens.
     order: 1..the fitted order (the default); 1 is the unigram model.
-    base: float64 [T - 1], what another model gives each of these tokens, to
-      stand for p_0 in place of the uniform one. It may reach tokens beyond the
-      vocabulary: whatever p_0 sums to, so does the mixture with it.
+    base: float64 [T - 1], what another model gives these tokens, for p_0 in
+      place of the uniform one. It may reach tokens beyond the vocabulary.
 
   Returns:
     float64 [T - 1], all finite.
@@ -164,7 +163,8 @@ def token_log_probs(
   probs = uniform if base is None else base.copy()
   for k in range(1, order + 1):
     context, gram = ids[k - 1][:-1], ids[k][1:]
-    weights = _weights_at(model, k, order)
+    table = model.orders[k - 1]
+    weights = table.top if k == order else table.lower
     known, seen = context != UNSEEN, gram != UNSEEN
     probs[known] *= weights.backoff[context[known]]
     probs[seen] += weights.share[gram[seen]]
@@ -205,7 +205,8 @@ def next_probs(
     context = ids[k - 1][:, -1]
     rows = np.flatnonzero(context != UNSEEN)
     context = context[rows]
-    table, weights = model.orders[k - 1], _weights_at(model, k, order)
+    table = model.orders[k - 1]
+    weights = table.top if k == order else table.lower
     probs[rows] *= weights.backoff[context][:, None]
     sizes = table.first[context + 1] - table.first[context]
     # The rows of `keys` that continue these contexts, end to end.
@@ -242,11 +243,6 @@ def _valid_order(model: NGram, order: int | None) -> int:
   return order or highest
 
 
-def _weights_at(model: NGram, k: int, order: int) -> Weights:
-  table = model.orders[k - 1]
-  return table.top if k == order else table.lower
-
-
 def _gram_ids(
   model: NGram, tokens: np.ndarray, longest: int
 ) -> list[np.ndarray]:
@@ -279,10 +275,10 @@ def _order(
   context = keys // vocab_size
   sizes = np.bincount(context, minlength=contexts)
   first = np.concatenate([[0], np.cumsum(sizes)])
-  top = _weights(counts, context, contexts)
-  if lower_counts is None:
-    return Order(keys, first, top, None)
-  return Order(keys, first, top, _weights(lower_counts, context, contexts))
+  top, lower = _weights(counts, context, contexts), None
+  if lower_counts is not None:
+    lower = _weights(lower_counts, context, contexts)
+  return Order(keys, first, top, lower)
 
 
 def _weights(counts: np.ndarray, context: np.ndarray, contexts: int) -> Weights:

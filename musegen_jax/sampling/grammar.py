@@ -153,14 +153,22 @@ def allowed(
     note_steps: int32, longest note; models forget to end one now and then,
       and it would sound to the end of the piece.
   """
+  limits = limit_steps, tokens_left, min_steps, note_steps
   if tables.framed:
-    return _allowed_in_frames(
-      tables, state, limit_steps, tokens_left, min_steps, note_steps
-    )
+    return _allowed_in_frames(tables, state, *limits)
   if tables.voices > 1:
-    return _allowed_in_voices(
-      tables, state, limit_steps, tokens_left, min_steps, note_steps
-    )
+    return _allowed_in_voices(tables, state, *limits)
+  return _allowed_in_events(tables, state, *limits)
+
+
+def _allowed_in_events(
+  tables: Tables,
+  state: State,
+  limit_steps: jax.Array,
+  tokens_left: jax.Array,
+  min_steps: jax.Array,
+  note_steps: jax.Array,
+) -> jax.Array:
   steps = state.steps[:, None]
   sounding = state.opened_at >= 0
   count = sounding.sum(1)

@@ -3,6 +3,8 @@
 Letters: B rows of this device, T window, F frames of a split.
 """
 
+from collections.abc import Mapping
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -153,6 +155,20 @@ def left_out(split: Rolls, model: frames.FrameModel) -> dict[str, int]:
   return split.skipped | ({outside: count} if count else {})
 
 
+def overview(
+  splits: Mapping[str, Rolls], model: frames.FrameModel
+) -> tuple[str, ...]:
+  """A line on each split."""
+  return tuple(
+    task_lib.data_line(
+      name,
+      f"{len(split)} pieces, {len(split.frames)} frames",
+      left_out(split, model),
+    )
+    for name, split in splits.items()
+  )
+
+
 def make(
   config: config_lib.Config, codec: Codec, dataset: shards.Dataset
 ) -> Task:
@@ -215,13 +231,6 @@ def make(
     validate=validate,
     count_notes=lambda batch: int((batch["targets"] == rolls_lib.STRUCK).sum()),
     preview=preview,
-    overview=tuple(
-      task_lib.data_line(
-        name,
-        f"{len(split)} pieces, {len(split.frames)} frames",
-        left_out(split, model),
-      )
-      for name, split in splits.items()
-    ),
+    overview=overview(splits, model),
     unit="nats a frame, the first of each piece not counted",
   )

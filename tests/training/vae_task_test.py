@@ -81,6 +81,7 @@ def test_killed_run_ends_like_an_uninterrupted_one(
   assert losses(tmp_path / "straight") == losses(tmp_path / "killed")
 
 
+@pytest.mark.slow
 def test_seeds_decide(
   vae_config: config_lib.Config, tmp_path: pathlib.Path
 ) -> None:
