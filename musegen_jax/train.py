@@ -15,6 +15,13 @@ _WORKDIR = flags.DEFINE_string(
 _INIT_FROM = flags.DEFINE_string(
   "init_from", "", "Run or checkpoint whose parameters to start from."
 )
+_SECONDS = flags.DEFINE_float(
+  "seconds",
+  None,
+  "Train about so long: some steps are timed, and train.steps set to as many as"
+  " fit, without compilation and validation.",
+  lower_bound=1.0,
+)
 _COORDINATOR = flags.DEFINE_string(
   "coordinator",
   "",
@@ -44,7 +51,12 @@ def main(argv: list[str]) -> None:
   parallel.initialize(
     _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
   )
-  run.train(flags.FLAGS.config, pathlib.Path(_WORKDIR.value), _INIT_FROM.value)
+  run.train(
+    flags.FLAGS.config,
+    pathlib.Path(_WORKDIR.value),
+    _INIT_FROM.value,
+    _SECONDS.value,
+  )
 
 
 if __name__ == "__main__":

@@ -18,15 +18,24 @@ from musegen_jax.training import parallel
 
 @dataclasses.dataclass
 class Progress:
-  """What early stopping remembers; saved with every checkpoint.
+  """What a run remembers beside its state; saved with every checkpoint.
 
   Attributes:
     best_loss: lowest validation loss so far, or None.
     stale: evaluations since then.
+    seconds: of training, without validation and checkpoints.
+    notes: seen in training, by this process.
   """
 
   best_loss: float | None = None
   stale: int = 0
+  seconds: float = 0.0
+  notes: int = 0
+
+  def trained(self, seconds: float, notes: int) -> None:
+    """Notes some training."""
+    self.seconds += seconds
+    self.notes += notes
 
   def update(self, loss: float) -> None:
     """Notes one evaluation."""
@@ -60,6 +69,7 @@ def run(
   step_fn: Callable[[Any, batches.Batch], tuple[Any, clu_metrics.Collection]],
   batch_at: Callable[[int], batches.Batch],
   count_notes: Callable[[batches.Batch], int],
+  steps_per_epoch: int,
   evaluate: Callable[[Any, int], dict[str, float]],
   save: Callable[[Any, Progress, float | None], None],
   write: Callable[[int, dict[str, float]], None],
@@ -76,13 +86,14 @@ def run(
     step_fn: (state, batch) -> (state, metrics), pmapped.
     batch_at: rows of this process at a step.
     count_notes: notes in a batch, for the speed shown.
+    steps_per_epoch: after which the training split was seen about once.
     evaluate: (state, step) -> figures of the validation split, `loss` among
       them.
     save: writes a checkpoint; called with finite losses only.
     write: takes a row of figures.
     stop_requested: whether a signal asked to stop.
     train: when to do what.
-    progress: of early stopping; updated in place.
+    progress: updated in place.
 
   Returns:
     Whether a signal stopped the loop.
@@ -122,11 +133,18 @@ def run(
         continue
       figures = _summary(pending)
       pending.clear()
-      speed = notes / max(time.monotonic() - since, 1e-9)
+      spent = max(time.monotonic() - since, 1e-9)
+      progress.trained(spent, notes)
+      speed = notes / spent
       write(
         step,
         {f"train/{name}": value for name, value in figures.items()}
-        | {"train/notes_per_second": speed},
+        | {
+          "train/notes_per_second": speed,
+          "train/seconds": progress.seconds,
+          "train/notes": progress.notes,
+          "train/epoch": step / steps_per_epoch,
+        },
       )
       bar.update(step - bar.n)
       bar.set_postfix(loss=f"{figures['loss']:.3f}", notes_per_s=f"{speed:.0f}")

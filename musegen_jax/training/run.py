@@ -12,7 +12,7 @@ import tqdm
 
 from musegen_jax import config as config_lib
 from musegen_jax import config_rules, plots
-from musegen_jax.training import checkpoints, loop, parallel
+from musegen_jax.training import checkpoints, loop, pace, parallel
 from musegen_jax.training import setup as setup_lib
 from musegen_jax.training import state as state_lib
 from musegen_jax.training import workdir as workdir_lib
@@ -50,15 +50,35 @@ def check_workdir(workdir: pathlib.Path, meta: dict, init_from: str) -> None:
   workdir_lib.check_identity(workdir, identity)
 
 
+def _begun_steps(workdir: pathlib.Path) -> int | None:
+  """Steps of the run that began in this folder, if one did."""
+  begun = workdir_lib.read_identity(workdir)
+  return begun and config_lib.from_dict(begun["config"]).train.steps
+
+
 def train(
-  config: config_lib.Config, workdir: pathlib.Path, init_from: str
+  config: config_lib.Config,
+  workdir: pathlib.Path,
+  init_from: str,
+  seconds: float | None = None,
 ) -> None:
   """Trains in `workdir`, going on from its last checkpoint.
+
+  Args:
+    config: of the run.
+    workdir: its folder.
+    init_from: a run or checkpoint to start from, or "".
+    seconds: where given, what sets `train.steps`: as many as take that long. A
+      run that has begun keeps its number.
 
   Raises UserError for everything a user can mend.
   """
   config_rules.check(config, jax.device_count())
   setup = setup_lib.prepare(config, init_from)
+  if seconds:
+    steps = _begun_steps(workdir) or pace.steps_in(setup, seconds)
+    setup = setup.with_steps(steps)
+    config = setup.config
   with contextlib.ExitStack() as stack:
     if parallel.is_main():
       stack.enter_context(workdir_lib.lock(workdir))
@@ -122,18 +142,13 @@ def _run_loop(
         tqdm.tqdm.write(f"step {step}: warning: {warning}")
     return validation.figures
 
-  step_fn = parallel.pmap_step(
-    loss=task.loss,
-    metrics=task.metrics,
-    tx=setup.tx,
-    accumulate=config.train.accumulate,
-  )
   with stop_on_signals() as stop_requested:
     return loop.run(
       parallel.spread(state),
-      step_fn=step_fn,
+      step_fn=setup.step_fn(),
       batch_at=task.batch_at,
       count_notes=task.count_notes,
+      steps_per_epoch=task.steps_per_epoch,
       evaluate=validate,
       save=save,
       write=writer.scalars if writer else lambda step, values: None,

@@ -1,6 +1,7 @@
 """What a training run is made of: task, optimiser, what it starts from."""
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import optax
@@ -15,6 +16,7 @@ from musegen_jax.training import (
   frame_task,
   language_task,
   optimizer,
+  parallel,
   vae_task,
 )
 from musegen_jax.training import state as state_lib
@@ -45,6 +47,26 @@ class Setup:
     """The whole-batch state before the first step, on the host."""
     carry = self.task.zero_carry(self.config.train.batch_size)
     return jax.device_get(state_lib.init(self.tx, self.params, carry))
+
+  def step_fn(self) -> Callable:
+    """One update, over all devices: (state, batch) -> (state, metrics)."""
+    return parallel.pmap_step(
+      loss=self.task.loss,
+      metrics=self.task.metrics,
+      tx=self.tx,
+      accumulate=self.config.train.accumulate,
+    )
+
+  def with_steps(self, steps: int) -> "Setup":
+    """The same run with another number of steps."""
+    train = dataclasses.replace(self.config.train, steps=steps)
+    config = dataclasses.replace(self.config, train=train)
+    return dataclasses.replace(
+      self,
+      config=config,
+      meta=self.meta | {"config": dataclasses.asdict(config)},
+      tx=optimizer.make(config.optimizer, steps, self.params),
+    )
 
   def overview(self) -> str:
     """Parameters, data and length of the run as text."""

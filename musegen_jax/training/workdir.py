@@ -31,23 +31,35 @@ def lock(workdir: pathlib.Path, flag: str = "--workdir") -> Iterator[None]:
     yield
 
 
+def read_identity(
+  workdir: pathlib.Path, flag: str = "--workdir"
+) -> dict | None:
+  """What the run that began here wrote of itself, or None where none did.
+
+  Raises UserError where it is damaged; `flag` is what named the folder.
+  """
+  path = workdir / IDENTITY
+  try:
+    return dict(json.loads(path.read_text()))
+  except FileNotFoundError:
+    return None
+  except (TypeError, ValueError):
+    raise UserError(
+      f"{path} is no JSON; give another {flag} or restore it"
+    ) from None
+
+
 def check_identity(
   workdir: pathlib.Path, identity: dict, flag: str = "--workdir"
 ) -> None:
   """Writes config, vocabulary and data fingerprint, or compares them with
   those of the run that began here; raises UserError saying what differs.
   `flag` is what named the folder."""
-  path = workdir / IDENTITY
-  if not path.exists():
+  stored = read_identity(workdir, flag)
+  if stored is None:
     text = json.dumps(identity, indent=2) + "\n"
-    atomic.write(path, text.encode())
+    atomic.write(workdir / IDENTITY, text.encode())
     return
-  try:
-    stored = dict(json.loads(path.read_text()))
-  except (TypeError, ValueError):
-    raise UserError(
-      f"{path} is no JSON; give another {flag} or restore it"
-    ) from None
   lines = config_lib.differences(stored, identity)
   if lines:
     raise UserError(

@@ -1,6 +1,7 @@
 """Whole runs: exact resume, refusals, signals, devices and processes."""
 
 import copy
+import itertools
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 
 import jax
 import numpy as np
@@ -17,7 +19,7 @@ import pytest
 from musegen_jax import config as config_lib
 from musegen_jax.errors import UserError
 from musegen_jax.evaluation import likelihood
-from musegen_jax.training import checkpoints, loop, run, writer
+from musegen_jax.training import checkpoints, loop, pace, run, writer
 from tests.conftest import ROOT, run_module
 
 TINY = [
@@ -308,3 +310,36 @@ def test_fine_tuning_refuses_other_shapes_and_vocabularies(
   says = "set --config.data.codec=performance --config.data.steps_per_beat=0"
   with pytest.raises(UserError, match=says):
     run.train(tiny_config, tmp_path / "third", str(tmp_path / "first"))
+
+
+def test_seconds_set_the_steps_once(
+  tiny_config: config_lib.Config,
+  tmp_path: pathlib.Path,
+  monkeypatch: pytest.MonkeyPatch,
+  capsys: pytest.CaptureFixture,
+) -> None:
+  # A second passes from one look at the clock to the next.
+  ticks = itertools.count(0.0)
+  clock = types.SimpleNamespace(monotonic=lambda: next(ticks))
+  monkeypatch.setattr(pace, "time", clock)
+  run.train(tiny_config, tmp_path, "", seconds=4.0)
+
+  assert len(losses(tmp_path)) == 4
+  run.train(tiny_config, tmp_path, "", seconds=100.0)
+  assert "complete" in capsys.readouterr().out
+
+
+def test_metrics_say_how_much_was_trained(
+  tiny_config: config_lib.Config, tmp_path: pathlib.Path
+) -> None:
+  run.train(tiny_config, tmp_path, "")
+  rows = [r for r in writer.read_metrics(tmp_path) if "train/loss" in r]
+
+  for name in ("seconds", "notes", "epoch"):
+    values = [row[f"train/{name}"] for row in rows]
+    assert values == sorted(set(values)) and values[0] > 0
+  per_second = [row["train/notes_per_second"] for row in rows]
+  spent = np.diff([row["train/seconds"] for row in rows])
+  notes = np.diff([row["train/notes"] for row in rows])
+  np.testing.assert_allclose(notes / spent, per_second[1:])
+  assert rows[3]["train/epoch"] == 2 * rows[1]["train/epoch"]
