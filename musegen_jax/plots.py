@@ -1,4 +1,5 @@
-"""Pictures in one style: piano-rolls, histograms, bars, the loss curve.
+"""Pictures in one style: piano-rolls, histograms, bars, the loss curve, and
+sheets of panels.
 
 Figures are made as objects and drawn by Agg: no window, no global state, and
 the same picture gives the same bytes.
@@ -8,11 +9,14 @@ import dataclasses
 import io
 import itertools
 import pathlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import re
+import unicodedata
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -28,6 +32,25 @@ _DRUM_COLOUR = (0.35, 0.35, 0.35)
 _COLOURS = colormaps["tab10"].colors
 _BAR_INCHES = 0.22
 _PANEL_INCHES = 6.0
+INK = "#22272c"  # Of all text and lines of a sheet; becomes light in the dark.
+_SHEET_STYLE = {
+  "axes.edgecolor": INK,
+  "axes.labelcolor": INK,
+  "axes.spines.right": False,
+  "axes.spines.top": False,
+  "axes.titlesize": 8,
+  "font.size": 8,
+  "svg.fonttype": "none",
+  "svg.hashsalt": "musegen_jax",
+  "text.color": INK,
+  "text.parse_math": False,
+  "xtick.color": INK,
+  "ytick.color": INK,
+}
+_IN_THE_DARK = "".join(
+  f'[style*="{part}: {INK}"]{{{part}:#d9dee3!important}}'
+  for part in ("fill", "stroke")
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +68,73 @@ class Bar:
   value: float
   error: float | None
   kind: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Panel:
+  """One picture of a `sheet`.
+
+  Attributes:
+    title: stands above it.
+    inches: its width and height.
+    paint: draws it.
+  """
+
+  title: str
+  inches: tuple[float, float]
+  paint: Callable[[Axes], None]
+
+
+def sheet(
+  panels: Sequence[Panel], columns: int, form: Literal["png", "svg"]
+) -> bytes:
+  """Draws at least one panel row by row into a picture.
+
+  An SVG has no background, keeps text as text, loads nothing and follows the
+  viewer's dark mode. The same panels give the same bytes.
+  """
+  columns = min(columns, len(panels))
+  rows = -(-len(panels) // columns)
+  width, height = (max(panel.inches[i] for panel in panels) for i in (0, 1))
+  with rc_context(_SHEET_STYLE), warnings.catch_warnings():
+    # Names may be in any script, the fonts know a few.
+    warnings.filterwarnings("ignore", message="Glyph")
+    figure = Figure((width * columns, height * rows), layout="constrained")
+    for number, panel in enumerate(panels):
+      axes = figure.add_subplot(rows, columns, number + 1)
+      axes.set_title(panel.title)
+      panel.paint(axes)
+    out = io.BytesIO()
+    # A date or the library's version in it would change the file.
+    if form == "png":
+      figure.savefig(out, dpi=150, metadata={"Software": None})
+      return out.getvalue()
+    metadata = {"Creator": None, "Date": None}
+    figure.savefig(out, format="svg", transparent=True, metadata=metadata)
+  text = out.getvalue().decode()
+  text = re.sub(r"'DejaVu Sans'[^;\"]*", "system-ui, sans-serif", text)
+  dark = f"@media (prefers-color-scheme: dark){{{_IN_THE_DARK}}}</style>"
+  return text.replace("</style>", dark, 1).encode()
+
+
+def label(name: str, length: int = 22) -> str:
+  """A name as a picture can show it: printable, and cut in its middle."""
+  plain = "".join(
+    "\N{REPLACEMENT CHARACTER}" if unicodedata.category(c)[0] == "C" else c
+    for c in name
+  )
+  if len(plain) <= length:
+    return plain
+  head = length // 2
+  return f"{plain[:head]}…{plain[head + 1 - length :]}"
+
+
+def short_number(value: float, _: int = 0) -> str:
+  """A number as it labels a tick: 1200000 is 1.2M."""
+  for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+    if abs(value) >= size:
+      return f"{value / size:g}{letter}"
+  return f"{value:g}"
 
 
 def piano_roll(
@@ -158,6 +248,12 @@ def _style(axes: Axes, title: str, x_label: str, y_label: str) -> None:
 
 def _piano_roll_figure(piece: notes_lib.Piece, title: str) -> Figure:
   figure, axes = _figure(title, "seconds", "pitch")
+  paint_piano_roll(axes, piece)
+  return figure
+
+
+def paint_piano_roll(axes: Axes, piece: notes_lib.Piece) -> None:
+  """Draws what `piano_roll` shows on axes."""
   notes = piece.notes
   starts = notes_lib.tick_seconds(piece, notes["start_tick"])
   ends = notes_lib.tick_seconds(piece, notes_lib.end_ticks(notes))
@@ -184,7 +280,6 @@ def _piano_roll_figure(piece: notes_lib.Piece, title: str) -> Figure:
     axes.set_xlim(0, max(ends.max(), 1.0))
     low, high = int(notes["pitch"].min()), int(notes["pitch"].max())
     axes.set_ylim(low - 2, high + 2)
-  return figure
 
 
 def _save(figure: Figure, path: pathlib.Path) -> None:

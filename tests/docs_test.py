@@ -15,7 +15,15 @@ README = (ROOT / "README.md").read_text()
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 SCRIPTS = sorted((ROOT / "launch").glob("*.sh"))
 # What commands make, or the reader brings.
-MADE = ("data/", "runs/", "samples/", "quickstart/", "my_midi")
+MADE = (
+  "data/",
+  "runs/",
+  "samples/",
+  "quickstart/",
+  "comparison/",
+  "report/",
+  "my_midi",
+)
 
 
 def commands(text: str) -> list[str]:
@@ -68,7 +76,15 @@ def test_every_flag_named_in_the_readme_exists() -> None:
   modules += ["data_prep.import_frames"]
   modules += [
     f"musegen_jax.{name}"
-    for name in ("train", "evaluate", "sample", "embed", "benchmark", "search")
+    for name in (
+      "train",
+      "evaluate",
+      "sample",
+      "embed",
+      "compare",
+      "benchmark",
+      "search",
+    )
   ]
   known = "".join(help_of(module) for module in modules)
   for name in set(re.findall(r"`--(\w+)", README)):

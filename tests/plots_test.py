@@ -1,4 +1,6 @@
+import io
 import pathlib
+import xml.etree.ElementTree
 
 import numpy as np
 import pytest
@@ -116,3 +118,76 @@ def test_bars_lie_under_their_titles(tmp_path: pathlib.Path) -> None:
   )
   empty = draw("d.png")
   assert not coloured(empty).any()
+
+
+def panel(title: str, values: tuple[float, ...] = (1.0, 2.0)) -> plots.Panel:
+  def paint(axes: plots.Axes) -> None:
+    axes.barh(range(len(values)), values, color="#ff0000")
+    axes.set_xlabel(plots.label(title))
+
+  return plots.Panel(title, (2.0, 1.0), paint)
+
+
+def texts(svg: bytes) -> list[str]:
+  root = xml.etree.ElementTree.fromstring(svg)
+  return [node.text for node in root.iter() if node.tag.endswith("}text")]
+
+
+def test_a_sheet_has_a_panel_a_title(tmp_path: pathlib.Path) -> None:
+  panels = [panel("one"), panel("two", (1.0, 4.0)), panel("three")]
+  png = imread(io.BytesIO(plots.sheet(panels, 2, "png")))
+  assert png.shape[:2] == (300, 600)
+  red = coloured((png[:, :, :3] * 255).astype(np.uint8))
+  quarters = [
+    red[rows, columns]
+    for rows in (slice(150), slice(150, None))
+    for columns in (slice(300), slice(300, None))
+  ]
+  assert [quarter.any() for quarter in quarters] == [True, True, True, False]
+  shown = texts(plots.sheet(panels, 2, "svg"))
+  assert {"one", "two", "three"} <= set(shown)
+
+
+def test_an_svg_repeats_loads_nothing_and_follows_the_dark() -> None:
+  svg = plots.sheet([panel("title")], 3, "svg")
+  assert svg == plots.sheet([panel("title")], 3, "svg")
+  root = xml.etree.ElementTree.fromstring(svg)
+  for node in root.iter():
+    assert not node.tag.endswith(("}script", "}a"))
+    for name, value in node.attrib.items():
+      if name.endswith("href"):
+        assert value.startswith(("#", "data:"))
+  style = next(node.text for node in root.iter() if node.tag.endswith("}style"))
+  rule = f'[style*="fill: {plots.INK}"]'
+  assert "prefers-color-scheme: dark" in style and rule in style
+  assert f"fill: {plots.INK}".encode() in svg
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+  "name",
+  [
+    "$x_{ with no end",
+    "</text><script>alert(1)</script>",
+    "\x00\x1b[0m\ud800\ufffe\u202e",
+    "\u65e5\u672c \u05e9\u05dc",
+    '_hidden & "quoted"',
+    "W" * 300,
+  ],
+)
+def test_a_sheet_takes_any_name(name: str) -> None:
+  short = plots.label(name)
+  assert len(short) <= 22
+  svg = plots.sheet([panel(plots.label(name))], 1, "svg")
+  assert texts(svg).count(short) == 2
+  plots.sheet([panel(plots.label(name))], 1, "png")
+
+
+def test_short_numbers() -> None:
+  assert [plots.short_number(v) for v in (0.25, 1500, -2e6, 3e9)] == [
+    "0.25",
+    "1.5k",
+    "-2M",
+    "3G",
+  ]
+  assert plots.label("abcdefghij", 5) == "ab…ij"

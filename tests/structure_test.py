@@ -21,13 +21,15 @@ CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 ROOMS = [
   {"errors", "atomic", "config", "config_rules"},
   {"data"},
-  {"plots"},
+  {"plots", "report_plots"},
   {"models"},
   {"evaluation", "sampling"},
   {"training"},
+  {"comparison"},
   {
     "train",
     "evaluate",
+    "compare",
     "sample",
     "sample_flags",
     "embed",

@@ -6,6 +6,7 @@ Letters: W windows, T steps, A attributes.
 import numpy as np
 
 from musegen_jax.data.codecs.codec import Codec
+from musegen_jax.evaluation.measures import tonal
 
 NAMES = (
   "note_density",
@@ -14,19 +15,6 @@ NAMES = (
   "syncopation",
   "fraction_in_key",
 )
-
-# Temperley's profiles from the Kostka-Payne corpus (Music and Probability,
-# 2007): on Bach chorales they found the key of the signature in 86 % of pieces,
-# those of Krumhansl and Kessler in 74 %.
-# fmt: off
-_PROFILES = (
-  (.748, .060, .488, .082, .670, .460, .096, .715, .104, .366, .057, .400),
-  (.712, .084, .474, .618, .049, .460, .105, .747, .404, .067, .133, .330),
-)
-# fmt: on
-# Natural minor, so that a key and its relative hold the same notes and a
-# mistake between the two changes nothing.
-_SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10))
 
 
 def compute(tokens: np.ndarray, codec: Codec) -> np.ndarray:
@@ -116,7 +104,8 @@ def _fraction_in_key(pitch: np.ndarray, pitched: np.ndarray) -> np.ndarray:
     [((pitch % 12 == pc) & pitched).sum(1) for pc in range(12)], 1
   ).astype(float)
   profiles, scales = [], []
-  for values, scale in zip(_PROFILES, _SCALES, strict=True):
+  modes = zip(tonal.TEMPERLEY, tonal.SCALES.values(), strict=True)
+  for values, scale in modes:
     profile = (np.array(values) - np.mean(values)) / np.std(values)
     inside = np.isin(np.arange(12), scale).astype(float)
     profiles += [np.roll(profile, tonic) for tonic in range(12)]

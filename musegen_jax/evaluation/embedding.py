@@ -89,7 +89,7 @@ def embed(
   length, left_out = config.train.window, LeftOut()
   pieces = read_pieces(midi_dir, found, left_out)
   if config.data.unit == "window":
-    what, encode = _window_encoder(params, config, codec)
+    what, encode = window_encoder(params, config, codec)
     embedded = embed_windows(pieces, codec, length, left_out, encode)
   else:
     model = language_model.from_config(config.model, codec)
@@ -168,10 +168,11 @@ def read_pieces(
       yield {"path": path} | row, piece
 
 
-def _window_encoder(
+def window_encoder(
   params: dict, config: config_lib.Config, codec: Codec
 ) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
-  """What it gives, and the function from windows [W, T] to [W, E]."""
+  """What it gives, and the function from at most WINDOWS windows [W, T] to
+  float32 [W, E]."""
   if config.model.kind == "vae":
     model = vae.from_config(config, codec)
 

@@ -1,7 +1,8 @@
 """One evaluation: a trained language model beside the n-gram baselines."""
 
 import dataclasses
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Iterable
 
 import jax
 import numpy as np
@@ -118,6 +119,29 @@ def evaluate(
   return result
 
 
+def make_encode(
+  config: config_lib.Config, codec: codec_lib.Codec, dataset: shards.Dataset
+) -> Callable[[str], corpus.Corpus]:
+  """split -> the pieces or the windows that n-grams beside a language model of
+  that config are fitted on."""
+  if config.data.unit != "window":
+    return functools.partial(
+      corpus.encode_split,
+      dataset,
+      codec=codec,
+      shuffle_seed=config.shuffle_seed,
+    )
+  length, limit = config.train.window, config.data.windows_per_piece
+  variants = 2 * config.data.transpose_semitones + 1
+  most = BASELINE_TOKENS // (length * variants)
+
+  def encode(split: str) -> corpus.Corpus:
+    every = windows.encode_split(dataset, split, codec, length, limit).tokens
+    return framed(every[latent_space.evenly(len(every), most)], codec)
+
+  return encode
+
+
 def _pieces(
   params: dict,
   config: config_lib.Config,
@@ -125,11 +149,7 @@ def _pieces(
   dataset: shards.Dataset,
   split: str,
 ) -> Source:
-  def encode(name: str) -> corpus.Corpus:
-    return corpus.encode_split(
-      dataset, name, codec, shuffle_seed=config.shuffle_seed
-    )
-
+  encode = make_encode(config, codec, dataset)
   pieces = encode(split)
   model = language_model.from_config(config.model, codec)
 
@@ -148,17 +168,8 @@ def _windows(
   split: str,
 ) -> Source:
   length, limit = config.train.window, config.data.windows_per_piece
-  variants = 2 * config.data.transpose_semitones + 1
-  most = BASELINE_TOKENS // (length * variants)
-
-  def cut(name: str) -> windows.Windows:
-    return windows.encode_split(dataset, name, codec, length, limit)
-
-  def encode(name: str) -> corpus.Corpus:
-    every = cut(name).tokens
-    return framed(every[latent_space.evenly(len(every), most)], codec)
-
-  scored = cut(split)
+  scored = windows.encode_split(dataset, split, codec, length, limit)
+  encode = make_encode(config, codec, dataset)
   model = language_model.from_config(config.model, codec)
 
   def score() -> Scores:
@@ -168,7 +179,9 @@ def _windows(
   return Source(encode, pieces, score, scored.piece, scored.skipped)
 
 
-def framed(tokens: np.ndarray, codec: codec_lib.Codec) -> corpus.Corpus:
+def framed(
+  tokens: Iterable[np.ndarray], codec: codec_lib.Codec
+) -> corpus.Corpus:
   """Windows [W, T] as pieces of a corpus: begin, then the steps that are not
   pad. They have no end: a window is cut, not finished."""
   pieces = [

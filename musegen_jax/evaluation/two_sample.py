@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from musegen_jax.evaluation import bootstrap
+
 HIDDEN = 128
 STEPS = 300
 BATCH = 256
@@ -33,28 +35,106 @@ def auc(first: np.ndarray, second: np.ndarray, seed: int) -> float:
   """
   rng = np.random.default_rng((seed, len(first), len(second)))
   sets = [rng.permutation(part).astype(np.float64) for part in (first, second)]
-  halves = [len(part) // 2 for part in sets]
-  seen = [part[:half] for part, half in zip(sets, halves, strict=True)]
-  together = np.ma.masked_invalid(np.concatenate(seen))
-  mean, deviation = together.mean(0).filled(0), together.std(0).filled(0)
-  # A feature that never changes says nothing.
+  seen = [part[: len(part) // 2] for part in sets]
+  rest = [part[len(part) // 2 :] for part in sets]
+  lower, higher = _scored(rng, seen, rest)
+  return rank_auc(higher, lower)
+
+
+def scores(
+  first: np.ndarray, second: np.ndarray, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+  """How much each row looks like one of the second set, to a classifier that
+  has not seen it.
+
+  Two classifiers as in `auc`, each trained on half of both sets and asked about
+  the other. Their logits have no common scale: a score is a rank among the rows
+  that one classifier is asked about, divided by their number, so that rank_auc
+  of all of them is 0.5 in the mean for equal sets.
+
+  Args:
+    first: [N, F], at least 4 rows; nan is taken for the feature's mean.
+    second: [M, F], likewise.
+    seed: of the halves, the classifiers and their batches.
+
+  Returns:
+    Scores [N] and [M], float64, above 0 to 1.
+  """
+  sets = [np.asarray(part, np.float64) for part in (first, second)]
+  rng = np.random.default_rng((seed, len(first), len(second)))
+  orders = [rng.permutation(len(part)) for part in sets]
+  halves = [np.array_split(order, 2) for order in orders]
+  found = [np.zeros(len(part)) for part in sets]
+  for fold in (0, 1):
+    seen = [part[half[fold]] for part, half in zip(sets, halves, strict=True)]
+    asked = [half[1 - fold] for half in halves]
+    rest = [part[half] for part, half in zip(sets, asked, strict=True)]
+    logits = _scored(rng, seen, rest)
+    ranks = average_ranks(np.concatenate(logits))
+    ranks /= len(ranks)
+    found[0][asked[0]] = ranks[: len(asked[0])]
+    found[1][asked[1]] = ranks[len(asked[0]) :]
+  return found[0], found[1]
+
+
+def standardised(rows: np.ndarray, reference: np.ndarray) -> np.ndarray:
+  """Rows [N, F] less the mean of reference rows [M, F] over their deviation.
+
+  float64; nan is left out of both and becomes 0, the mean. A feature that never
+  changes in the reference says nothing: 0.
+  """
+  known = np.ma.masked_invalid(reference)
+  mean, deviation = known.mean(0).filled(0), known.std(0).filled(0)
   deviation = np.where(deviation > 1e-9, deviation, np.inf)
-  rows = [
-    np.nan_to_num((part - mean[None]) / deviation[None]).astype(np.float32)
-    for part in sets
-  ]
-  train = [part[:half] for part, half in zip(rows, halves, strict=True)]
+  return np.nan_to_num((rows - mean[None]) / deviation[None])
+
+
+def _scored(
+  rng: np.random.Generator, seen: list[np.ndarray], rest: list[np.ndarray]
+) -> list[np.ndarray]:
+  """Logits of the rest of both sets, above 0 for the second, by a classifier
+  trained on what is seen of them."""
+  together = np.concatenate(seen)
+  train, asked = (
+    [standardised(part, together).astype(np.float32) for part in parts]
+    for parts in (seen, rest)
+  )
   # Each set gives half of every batch, whatever their sizes.
   batches = [
-    rng.integers(0, half, (STEPS, BATCH // 2)).astype(np.int32)
-    for half in halves
+    rng.integers(0, len(part), (STEPS, BATCH // 2)).astype(np.int32)
+    for part in train
   ]
-  params = _train(_init(rng, first.shape[1]), train, batches)
-  scores = [
-    np.asarray(_logits(params, part[half:]))
-    for part, half in zip(rows, halves, strict=True)
-  ]
-  return rank_auc(scores[1], scores[0])
+  params = _train(_init(rng, together.shape[1]), train, batches)
+  return [np.asarray(_logits(params, part)) for part in asked]
+
+
+def auc_interval(
+  first: np.ndarray,
+  second: np.ndarray,
+  *,
+  level: float = 0.95,
+  seed: int,
+) -> tuple[float, float]:
+  """Interval over pieces of rank_auc of `scores` [N] and [M].
+
+  As wide as that of one of the two classifiers, which is asked about half of
+  the rows: the two err together. Drawn from all rows the interval would be
+  about 0.7 of what other pieces of the same sources give (measured with 100
+  normal rows of 12 features, shifted by 0 to 0.6 deviations).
+  """
+
+  def area(ours: np.ndarray, theirs: np.ndarray) -> float:
+    ours, theirs = (part[: len(part) // 2] for part in (ours, theirs))
+    return rank_auc(second[theirs], first[ours])
+
+  return bootstrap.statistic_interval(
+    area,
+    (len(first), len(second)),
+    rank_auc(second, first),
+    level=level,
+    seed=seed,
+    resamples=bootstrap.RESAMPLES,
+  )
 
 
 def rank_auc(higher: np.ndarray, lower: np.ndarray) -> float:

@@ -14,11 +14,12 @@ import tqdm
 
 from musegen_jax import atomic, plots
 from musegen_jax import config as config_lib
-from musegen_jax.data import corpus, midi, shards
+from musegen_jax.data import midi, shards
 from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.data.notes import Piece, seconds
 from musegen_jax.errors import UserError
 from musegen_jax.evaluation import baselines
+from musegen_jax.evaluation import run as evaluation_run
 from musegen_jax.models import frames, language_model
 from musegen_jax.sampling import (
   audio,
@@ -106,9 +107,8 @@ def make_sampler(
       codec,
     )
   dataset = shards.open_dataset(config.data.data_dir)
-  train, valid = (
-    corpus.encode_split(dataset, split, codec) for split in ("train", "valid")
-  )
+  encode = evaluation_run.make_encode(config, codec, dataset)
+  train, valid = encode("train"), encode("valid")
   semitones = config.data.transpose_semitones
   best = baselines.fit(train, valid, codec, semitones)[1]
   return functools.partial(markov.sample, best.model, best.order, codec)

@@ -38,12 +38,7 @@ def main(argv: list[str]) -> None:
   config.data.data_dir = _DATA_DIR.value
   setup = setup_lib.prepare(config, "")
   batch_at = setup.task.batch_at
-  step_fn = parallel.pmap_step(
-    loss=setup.task.loss,
-    metrics=setup.task.metrics,
-    tx=setup.tx,
-    accumulate=config.train.accumulate,
-  )
+  step_fn = setup.step_fn()
   state = parallel.spread(setup.initial_state())
   batch = parallel.split_rows(batch_at(0))
 

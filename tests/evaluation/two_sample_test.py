@@ -54,3 +54,57 @@ def test_undefined_and_constant_features_say_nothing() -> None:
   with np.errstate(divide="raise", over="raise"):
     areas = [two_sample.auc(first, second, seed) for seed in range(6)]
   assert np.mean(areas) == pytest.approx(0.5, abs=0.04)
+
+
+def test_area_is_what_it_was() -> None:
+  # Recorded figures of models are compared with new ones.
+  first, second = normal(100, 1), normal(100, 2) + 0.3
+  assert two_sample.auc(first, second, 5) == pytest.approx(0.5572, abs=0.01)
+
+
+def test_scores_are_those_of_rows_not_seen() -> None:
+  first, second = normal(40, 1), normal(52, 2)
+  # Noise that is learnt by heart would part the sets.
+  ours, theirs = two_sample.scores(first, second, 0)
+  assert ours.shape == (40,) and theirs.shape == (52,)
+  assert 0.3 < two_sample.rank_auc(theirs, ours) < 0.7
+  again = two_sample.scores(first, second, 0)
+  np.testing.assert_array_equal(ours, again[0])
+  # Every row has the rank its classifier gave it: each rank twice, about.
+  ranks = np.sort(np.concatenate([ours, theirs]))
+  np.testing.assert_allclose(ranks, np.repeat(np.arange(1, 47) / 46, 2))
+
+
+def test_scores_find_the_row_of_the_other_kind() -> None:
+  first, second = normal(40, 3), normal(52, 4) + 2
+  first[17] += 3
+  ours, theirs = two_sample.scores(first, second, 1)
+  assert two_sample.rank_auc(theirs, ours) > 0.9
+  assert ours.argmax() == 17
+
+
+def test_equal_sets_score_one_half_in_the_mean() -> None:
+  areas = []
+  for seed in range(3):
+    scores = two_sample.scores(normal(40, seed), normal(52, 99 + seed), 0)
+    areas.append(two_sample.rank_auc(*scores[::-1]))
+  # Within three standard errors.
+  assert np.mean(areas) == pytest.approx(0.5, abs=0.13)
+
+
+def test_interval_is_as_wide_as_that_of_one_classifier() -> None:
+  ours, theirs = np.arange(200) / 200, np.arange(100) / 100
+  low, high = two_sample.auc_interval(ours, theirs, seed=0)
+  # Mann & Whitney (1947), of the half that a classifier is asked about.
+  deviation = np.sqrt((100 + 50 + 1) / (12 * 100 * 50))
+  assert (high - low) / 3.92 == pytest.approx(deviation, rel=0.1)
+  middle = two_sample.rank_auc(theirs, ours)
+  assert low < middle < high and middle == pytest.approx(0.5, abs=0.01)
+  assert (low, high) == two_sample.auc_interval(ours, theirs, seed=0)
+
+
+def test_standardised_by_the_reference() -> None:
+  reference = np.array([[1.0, 5, np.nan], [3, 5, 2], [np.nan, 5, 4]])
+  rows = np.array([[2.0, 7, 5], [4, 5, np.nan]])
+  found = two_sample.standardised(rows, reference)
+  np.testing.assert_allclose(found, [[0, 0, 2], [2, 0, 0]])
