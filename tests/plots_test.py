@@ -167,7 +167,7 @@ def test_an_svg_repeats_loads_nothing_and_follows_the_dark() -> None:
 @pytest.mark.parametrize(
   "name",
   [
-    "$x_{ with no end",
+    "$x_{$ with no end",
     "</text><script>alert(1)</script>",
     "\x00\x1b[0m\ud800\ufffe\u202e",
     "\u65e5\u672c \u05e9\u05dc",

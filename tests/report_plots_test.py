@@ -104,6 +104,11 @@ def test_curves_stand_against_what_is_known() -> None:
   image = pixels(panels["step"])
   for colour in report_plots.MODEL_COLOURS[:2]:
     assert of_colour(image, colour).any()
+  for part in ("train", "valid"):
+    less = copy.deepcopy(report)
+    for point in less["curves"]["runs"][0]["points"]:
+      point[part] = None
+    assert (image != pixels(report_plots.curve_panels(less)["step"])).any()
   report["curves"]["runs"][0]["points"] = []
   image = pixels(report_plots.curve_panels(report)["step"])
   assert not of_colour(image, report_plots.MODEL_COLOURS[0]).any()
@@ -144,6 +149,8 @@ def test_every_picture_is_written(tmp_path: pathlib.Path) -> None:
   report = toy_report.report(names)
   toy_report.write_samples(tmp_path, report)
   report["systems"][3]["files"] = ["gone.mid"]
+  report["systems"][2]["files"] = []
+  report["tables"][1]["columns"] = report["tables"][1]["columns"][:1]
   pictures = toy_report.similarity(names)
   paths = report_plots.write_plots(report, pictures, tmp_path)
   assert sorted(paths) == sorted((tmp_path / "plots").iterdir())

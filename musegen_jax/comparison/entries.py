@@ -88,7 +88,9 @@ def of_model(
     model.name,
     model.kind,
     MODEL,
-    f"{len(model.runs)} trained runs, sampled at temperature 1",
+    "trained runs that differ in their seed, sampled at temperature 1"
+    if len(model.runs) > 1
+    else "a trained run, sampled at temperature 1",
     drawn,
     model,
   )

@@ -93,7 +93,10 @@ def sentences(
   real = next(entry for entry in entries if entry.name == REAL)
   count = len(real.drawn[0].excerpts)
   said = ", ".join(
-    f"{entry.name} ({len(entry.drawn)} seeds)" for entry in models
+    f"{entry.name} ({len(entry.drawn)} seeds)"
+    if len(entry.drawn) > 1
+    else entry.name
+    for entry in models
   )
   found = [
     f"Compared on {2 * count} held-out excerpts, half of them the reference:"

@@ -18,7 +18,7 @@ from musegen_jax.comparison.piecewise import COHERENCE, STATISTICS, Values
 from musegen_jax.evaluation import bootstrap, permutation
 
 SEED = 0
-RESAMPLES = 1000
+RESAMPLES = 400
 
 
 class Test(NamedTuple):

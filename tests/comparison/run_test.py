@@ -8,7 +8,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from musegen_jax.comparison import likeness, pairs, run, spread, variety
+from musegen_jax.comparison import (
+  likeness,
+  page_charts,
+  pairs,
+  run,
+  spread,
+  variety,
+)
 from musegen_jax.comparison.systems import Named
 from musegen_jax.errors import UserError
 from musegen_jax.evaluation import permutation
@@ -38,6 +45,7 @@ def _few_resamples() -> Iterator[None]:
     patch.setattr(permutation, "PERMUTATIONS", 200)
     for module in (likeness, spread, variety, pairs):
       patch.setattr(module, "RESAMPLES", 10)
+    patch.setattr(page_charts, "MAX_CHARTS", 4)
     yield
 
 

@@ -12,7 +12,7 @@ HOSTILE = (
   "</script><script>alert(2)</script>",
   "\"' onmouseover=alert(3) x='",
   "{{7*7}} $title ${title} $$ %s %(x)s \\frac{1}",
-  "$x_{ with no end",
+  "$x_{$ with no end",
   "\u202eevil\u2066 \u200fשלום",
   "control \x00\x07\x1b[31m \udc80 line\nline",
   "long " + "W" * 300,

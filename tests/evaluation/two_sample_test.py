@@ -78,9 +78,10 @@ def test_scores_are_those_of_rows_not_seen() -> None:
 def test_scores_find_the_row_of_the_other_kind() -> None:
   first, second = normal(40, 3), normal(52, 4) + 2
   first[17] += 3
+  second[30] -= 3
   ours, theirs = two_sample.scores(first, second, 1)
   assert two_sample.rank_auc(theirs, ours) > 0.9
-  assert ours.argmax() == 17
+  assert ours.argmax() == 17 and theirs.argmin() == 30
 
 
 def test_equal_sets_score_one_half_in_the_mean() -> None:

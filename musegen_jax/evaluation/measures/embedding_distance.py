@@ -17,6 +17,15 @@ from musegen_jax.evaluation.measures.set_distance import pairwise
 MULTIPLES = (0.25, 0.5, 1.0, 2.0, 4.0)
 
 
+class Kernels(NamedTuple):
+  """The kernel of pairs of rows: within the first set, float64 [N, N], within
+  the second, [M, M], and between them, [N, M]."""
+
+  first: np.ndarray
+  second: np.ndarray
+  between: np.ndarray
+
+
 class Moments(NamedTuple):
   """mean: float64 [F]. covariance: float64 [F, F]."""
 
@@ -95,15 +104,38 @@ def mmd2(first: np.ndarray, second: np.ndarray, width: float) -> float:
   Returns:
     nan for fewer than two rows or a nan width.
   """
-  count, other = len(first), len(second)
-  if min(count, other) < 2:
-    return math.nan
-  # Without the pairs of a row with itself, each of which is 1.
-  within = (_kernel(first, first, width).sum() - count) / (count * (count - 1))
-  beyond = (_kernel(second, second, width).sum() - other) / (
-    other * (other - 1)
+  found = kernels(first, second, width)
+  return mmd2_of_rows(found, np.arange(len(first)), np.arange(len(second)))
+
+
+def kernels(first: np.ndarray, second: np.ndarray, width: float) -> Kernels:
+  """The kernel between rows [N, F] and [M, F], as `mmd2` has it."""
+  pairs = ((first, first), (second, second), (first, second))
+  return Kernels(*(_kernel(*pair, width) for pair in pairs))
+
+
+def mmd2_of_rows(
+  found: Kernels, first: np.ndarray, second: np.ndarray
+) -> float:
+  """`mmd2` of chosen rows, numbers [A] and [B], which may come again: a row
+  makes no pair with itself."""
+  one = np.bincount(first, minlength=len(found.first)).astype(float)
+  other = np.bincount(second, minlength=len(found.second)).astype(float)
+  within = _mean_of_pairs(found.first, one) + _mean_of_pairs(
+    found.second, other
   )
-  return float(within + beyond - 2 * _kernel(first, second, width).mean())
+  if math.isnan(within):
+    return math.nan
+  between = one @ found.between @ other / (one.sum() * other.sum())
+  return float(within - 2 * between)
+
+
+def _mean_of_pairs(kernel: np.ndarray, times: np.ndarray) -> float:
+  pairs = times.sum() ** 2 - (times**2).sum()
+  if not pairs:
+    return math.nan
+  own = (times**2 * kernel.diagonal()).sum()
+  return float((times @ kernel @ times - own) / pairs)
 
 
 def _kernel(first: np.ndarray, second: np.ndarray, width: float) -> np.ndarray:

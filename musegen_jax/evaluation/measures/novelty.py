@@ -31,7 +31,7 @@ class Novelty(NamedTuple):
 
   length: int64, notes of the top line.
   run_notes: float64, of the longest run found in a training piece.
-  run_bars: float64, bars from the run's first onset to its last.
+  run_bars: float64, bars from its first onset to its last; nan without a run.
   run_at: int64, number of the top line's note it begins with.
   source: int64, a training piece that holds it; -1 for none.
   source_at: int64, number of the note it begins with there.

@@ -136,3 +136,26 @@ def test_undefined_is_nan() -> None:
   # What never changes has a covariance of 0 and still a place.
   same = np.ones((4, 3))
   assert embedding_distance.frechet(same, same + 2) == pytest.approx(12)
+
+
+def test_rows_that_come_again_make_no_pair_with_themselves() -> None:
+  first, second = normal(5, 1), normal(6, 2)
+  found = embedding_distance.kernels(first, second, 2.0)
+  ones, others = np.array([0, 0, 3, 4]), np.array([1, 2, 2, 2, 5])
+
+  def mean(kernel: np.ndarray, left: np.ndarray, right: np.ndarray) -> float:
+    pairs = [
+      kernel[i, j] for i in left for j in right if left is not right or i != j
+    ]
+    return sum(pairs) / len(pairs)
+
+  expected = (
+    mean(found.first, ones, ones)
+    + mean(found.second, others, others)
+    - 2 * mean(found.between, ones, others)
+  )
+  value = embedding_distance.mmd2_of_rows(found, ones, others)
+  assert value == pytest.approx(expected)
+  assert math.isnan(
+    embedding_distance.mmd2_of_rows(found, np.array([1, 1]), others)
+  )

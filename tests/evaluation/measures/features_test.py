@@ -44,7 +44,7 @@ def shuffled(piece: notes.Piece, seed: int) -> notes.Piece:
   return changed(piece, "pitch", rng.permutation(piece.notes["pitch"]))
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=60)
 @given(pieces.random_pieces(), st.integers(-12, 12))
 def test_transposition_moves_the_mean_pitch_alone(
   piece: notes.Piece, shift: int
@@ -57,7 +57,7 @@ def test_transposition_moves_the_mean_pitch_alone(
   np.testing.assert_allclose(first, second, atol=1e-12)
 
 
-@settings(max_examples=50)
+@settings(deadline=None, max_examples=60)
 @given(pieces.random_pieces())
 def test_units_of_time_change_nothing(piece: notes.Piece) -> None:
   finer = piece.notes.copy()
@@ -106,6 +106,16 @@ def test_names_and_histograms_by_hand() -> None:
     "changes: shorter, longer": 1 / 2,
     "downbeat degree: 0": 1,
   }
+
+
+def test_a_major_second_is_a_step_and_a_minor_third_a_leap() -> None:
+  [row] = features.features([pieces.line([60, 58, 55, 57, 60], [1] * 5)])
+  for pair in (
+    "step down, leap down",
+    "leap down, step up",
+    "step up, leap up",
+  ):
+    assert row[features.NAMES.index(f"moves: {pair}")] == 1 / 3
 
 
 def test_wide_intervals_are_cut_off() -> None:

@@ -5,7 +5,7 @@ import math
 import muspy
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from musegen_jax.data import notes
 from musegen_jax.evaluation.measures import pitch
@@ -27,6 +27,7 @@ def assert_as_muspy(piece: notes.Piece) -> None:
     assert measure(view) == pytest.approx(oracle(music)), measure.__name__
 
 
+@settings(deadline=None, max_examples=60)
 @given(pieces.random_pieces())
 def test_random_notes_measure_as_in_muspy(piece: notes.Piece) -> None:
   assert_as_muspy(piece)

@@ -6,7 +6,7 @@ import math
 import muspy
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 
 from musegen_jax.data import notes
 from musegen_jax.data.codecs import melody
@@ -25,11 +25,13 @@ def assert_polyphony_as_muspy(piece: notes.Piece) -> None:
   assert rhythm.polyphony_rate(view) == pytest.approx(expected)
 
 
+@settings(deadline=None, max_examples=60)
 @given(pieces.random_pieces())
 def test_polyphony_is_that_of_muspy(piece: notes.Piece) -> None:
   assert_polyphony_as_muspy(piece)
 
 
+@settings(deadline=None, max_examples=60)
 @given(pieces.random_pieces(off_beat_ends=True))
 def test_empty_beats_are_those_of_muspy(piece: notes.Piece) -> None:
   # Its defect 2: an end on a beat fills it.
@@ -37,6 +39,7 @@ def test_empty_beats_are_those_of_muspy(piece: notes.Piece) -> None:
   assert rhythm.empty_beat_rate(View(piece)) == pytest.approx(expected)
 
 
+@settings(deadline=None, max_examples=60)
 @given(pieces.random_pieces())
 def test_groove_is_that_of_muspy(piece: notes.Piece) -> None:
   last = int(notes.end_ticks(piece.notes).max())
@@ -180,6 +183,15 @@ def test_histograms_by_hand() -> None:
   expected = np.zeros(24)
   expected[[0, 4, 6, 7]] = 1 / 4
   np.testing.assert_allclose(rhythm.onset_position_histogram(view), expected)
+
+
+def test_places_late_in_long_bars_are_left_out() -> None:
+  view = View(pieces.line([60, 62, 64], [1, 5.75, 1.25], (4, 2)))
+  expected = np.zeros(24)
+  expected[[0, 4]] = 1 / 2
+  np.testing.assert_allclose(rhythm.onset_position_histogram(view), expected)
+  view = View(pieces.line([60, 62, 64], [1, 4.75, 2.25], (4, 2)))
+  assert rhythm.onset_position_histogram(view)[23] == pytest.approx(1 / 3)
 
 
 def test_drums_have_rhythm_but_no_lengths() -> None:

@@ -5,7 +5,7 @@ import math
 import muspy
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from music21 import corpus
 from music21.analysis import discrete
@@ -18,6 +18,7 @@ from tests.evaluation.measures import pieces
 KEYS = st.tuples(st.integers(0, 11), st.sampled_from(["major", "minor"]))
 
 
+@settings(deadline=None, max_examples=60)
 @given(pieces.random_pieces(), KEYS)
 def test_scales_are_those_of_muspy(
   piece: notes.Piece, key: tuple[int, str]
@@ -57,6 +58,8 @@ def test_a_profile_is_its_own_key() -> None:
 def test_notes_out_of_key() -> None:
   scale = [60, 62, 64, 65, 67, 69, 71, 72, 67, 64, 60]
   assert tonal.in_key_rate(View(pieces.line(scale, [1] * 11))) == 1
+  minor = [57, 60, 64, 57, 59, 60, 56, 57]  # the leading tone is outside
+  assert tonal.in_key_rate(View(pieces.line(minor, [1] * 8))) == 7 / 8
   scale[1] = 61
   view = View(pieces.line(scale, [1] * 11))
   assert tonal.in_key_rate(view) == pytest.approx(10 / 11)
@@ -76,6 +79,7 @@ def test_transitions_by_hand() -> None:
   np.testing.assert_allclose(tonal.pitch_class_transitions(view), expected)
 
 
+@settings(deadline=None, max_examples=60)
 @given(pieces.random_pieces(), st.integers(1, 11))
 def test_key_moves_with_the_music(piece: notes.Piece, shift: int) -> None:
   before = tonal.key(View(piece))

@@ -1,7 +1,7 @@
 """What measures share: onsets, the top line and places in the bar."""
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 
 from musegen_jax.data import notes
 from musegen_jax.evaluation.measures.view import View
@@ -35,6 +35,7 @@ def test_the_alto_under_a_held_soprano_is_not_the_melody() -> None:
   assert View(more).top_line.tolist() == [72, 62]
 
 
+@settings(deadline=None, max_examples=60)
 @given(pieces.random_pieces())
 def test_top_line_is_what_its_definition_says(piece: notes.Piece) -> None:
   rows = [row for row in piece.notes.tolist() if not row[5]]
