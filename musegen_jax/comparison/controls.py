@@ -1,7 +1,8 @@
 """Sets of music that the measures must tell from what they stand for.
 
 `copy`: training pieces with small edits, which novelty must find. `shuffled`:
-held-out pieces whose notes have lost their order.
+held-out pieces whose notes have lost their order; `shuffled bars`: whose bars
+have.
 """
 
 import dataclasses
@@ -46,3 +47,18 @@ def shuffled(excerpt: Excerpt, seed: int) -> notes.Piece:
   table = excerpt.piece.notes.copy()
   table["pitch"] = rng.permutation(table["pitch"])
   return dataclasses.replace(excerpt.piece, notes=notes.sort(table))
+
+
+def bars_shuffled(excerpt: Excerpt, hearing: Hearing, seed: int) -> notes.Piece:
+  """The excerpt with its bars in another order, of four beats where the codec
+  knows none; no note sounds beyond its bar."""
+  rng = np.random.default_rng((seed, excerpt.source))
+  piece, grid = excerpt.piece, hearing.codec.grid
+  beats = grid.bar_steps / grid.steps_per_beat if grid else 4
+  ticks = round(beats * piece.ticks_per_beat)
+  table = piece.notes.copy()
+  bar, inside = np.divmod(table["start_tick"], ticks)
+  order = rng.permutation(int(bar.max(initial=0)) + 1)
+  table["start_tick"] = order[bar] * ticks + inside
+  table["duration_ticks"] = np.minimum(table["duration_ticks"], ticks - inside)
+  return dataclasses.replace(piece, notes=notes.sort(table))

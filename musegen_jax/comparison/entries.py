@@ -14,7 +14,7 @@ from musegen_jax.data import notes, shards
 from musegen_jax.errors import UserError
 from musegen_jax.evaluation.baselines import Baseline
 
-REAL, COPY, SHUFFLED, NGRAM = systems.RESERVED
+REAL, COPY, SHUFFLED, BARS, NGRAM = systems.RESERVED
 MODEL, REFERENCE, CONTROL = "model", "reference", "control"
 # What addresses the choice of excerpts; samples have the seed of the user.
 TEST_SEED, TRAIN_SEED = 0, 1
@@ -120,8 +120,8 @@ def of_controls(
   seed: int,
   folder: pathlib.Path,
 ) -> list[Entry]:
-  """Edited copies of training pieces, and real pieces whose notes are shuffled
-  where they have pitches."""
+  """Edited copies of training pieces, and real pieces whose notes (where they
+  have pitches) or bars are shuffled."""
   source = hearing.of_split(dataset, "train", own, len(real), TRAIN_SEED)
   copies = [controls.edited(excerpt, own, seed) for excerpt in source]
   drawn = draws.through_files(copies, own, folder / COPY)
@@ -135,6 +135,10 @@ def of_controls(
     drawn = draws.through_files(mixed, own, folder / SHUFFLED)
     text = "the real pieces with their pitches dealt out anew over their notes"
     found.append(Entry(SHUFFLED, "shuffled", CONTROL, text, [drawn]))
+  moved = [controls.bars_shuffled(excerpt, own, seed) for excerpt in real]
+  drawn = draws.through_files(moved, own, folder / draws.folder_name(BARS))
+  text = "the real pieces with their bars in another order"
+  found.append(Entry(BARS, "shuffled", CONTROL, text, [drawn]))
   return found
 
 

@@ -54,7 +54,8 @@ def number(value: float | None, like: float | None = None) -> str:
     mantissa, exponent = f"{value:.2e}".split("e")
     shown = f"{mantissa}e{int(exponent)}"
   else:
-    first = math.floor(math.log10(size))
+    # Rounded first: 0.9996 has the decimals of 1.
+    first = math.floor(math.log10(float(f"{size:.3g}")))
     shown = f"{value:,.{min(max(2 - first, 0), 5)}f}"
   if not float(shown.replace(",", "")):
     shown = shown.lstrip("-")

@@ -15,7 +15,7 @@ from musegen_jax.training import checkpoints, workdir
 
 # Runs of one model may differ in these.
 FREE = ("train.seed", "train.steps", "data.data_dir")
-RESERVED = ("real", "copy", "shuffled", "n-gram")
+RESERVED = ("real", "copy", "shuffled", "shuffled bars", "n-gram")
 
 
 class Named(NamedTuple):

@@ -52,6 +52,8 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
+  # A busy machine may take long over what it will do.
+  api.expect.set_options(timeout=20_000)
   with api.sync_playwright() as playwright:
     browser = playwright.chromium.launch(
       executable_path=CHROMIUM, args=list(OPTIONS)
@@ -163,10 +165,9 @@ def test_it_starts_where_the_piano_roll_is_tapped_and_ends(
   roll.click(position={"x": 0.9 * box["width"], "y": box["height"] / 2})
   assert 4.5 < float(bar.input_value()) < 6.0
   sample.locator(".play").click()
-  api.expect(sample).to_have_attribute("data-state", "playing")
-  assert float(bar.input_value()) > 4.5
-  api.expect(sample).to_have_attribute("data-state", "stopped")
+  # Only the end of a sample takes it back to its beginning.
   api.expect(bar).to_have_value("0")
+  api.expect(sample).to_have_attribute("data-state", "stopped")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -4,6 +4,7 @@ import numpy as np
 
 from musegen_jax.comparison import controls
 from musegen_jax.comparison.hearing import Hearing
+from musegen_jax.data import notes
 from musegen_jax.data.codecs import codec as codec_lib
 from tests.comparison import tunes
 
@@ -47,6 +48,32 @@ def test_shuffling_keeps_rhythm_and_pitches() -> None:
     own = excerpt.piece.notes["pitch"]
     assert sorted(mixed.notes["pitch"]) == sorted(own)
     assert (mixed.notes["pitch"] != own).any()
+
+
+def test_bars_keep_their_music_and_change_places() -> None:
+  moved = 0
+  for excerpt in excerpts(8):
+    mixed = controls.bars_shuffled(excerpt, HEARING, 0)
+    found = [bars(piece) for piece in (excerpt.piece, mixed)]
+    assert sorted(found[0]) == sorted(found[1])
+    moved += found[0] != found[1]
+    ends = mixed.notes["start_tick"] + mixed.notes["duration_ticks"]
+    assert (ends[:-1] <= mixed.notes["start_tick"][1:]).all()
+  assert moved > 4
+
+
+def bars(piece: notes.Piece) -> list[list[tuple[int, int]]]:
+  """Place and pitch of the notes of each bar of 4/4."""
+  ticks = 4 * piece.ticks_per_beat
+  bar, inside = np.divmod(piece.notes["start_tick"], ticks)
+  pitch = piece.notes["pitch"]
+  return [
+    [
+      (int(a), int(b))
+      for a, b in zip(inside[bar == n], pitch[bar == n], strict=True)
+    ]
+    for n in range(int(bar.max()) + 1)
+  ]
 
 
 def test_seeds_and_pieces_address_the_edits() -> None:

@@ -88,6 +88,7 @@ def test_two_runs_write_the_same_bytes(
 def test_every_system_stands_in_every_table(report: pathlib.Path) -> None:
   found = json.loads((report / "report.json").read_text())
   names = ["real", "lstm", "vae", REAL_NAME, "n-gram", "copy", "shuffled"]
+  names.append("shuffled bars")
   assert [system["name"] for system in found["systems"]] == names
   for table in ("overview", "likeness", "statistics", "coherence", "novelty"):
     assert list(cells(found, table)) == names
