@@ -12,7 +12,7 @@ import numpy as np
 
 from musegen_jax.data import minhash
 from musegen_jax.data.notes import Piece
-from musegen_jax.evaluation.measures import edit_distance, novelty_index
+from musegen_jax.evaluation.measures import alignment, novelty_index
 from musegen_jax.evaluation.measures.view import View
 
 # n-grams that `distinct` is about, whatever the size of the set.
@@ -161,7 +161,7 @@ def distances(
   if not left:
     return np.full(count, np.nan)
   first, second = np.concatenate(left), np.concatenate(right)
-  found = edit_distance.normalised(
+  found = alignment.whole_distance(
     [rows[i] for i in first], [rows[i] for i in second]
   )
   known = ~np.isnan(found)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from musegen_jax.data import notes
-from musegen_jax.evaluation.measures import diversity, edit_distance
+from musegen_jax.evaluation.measures import alignment, diversity
 from tests.data.pieces import make_piece, part
 from tests.evaluation.measures.fitness_test import piece_of, songs
 
@@ -158,7 +158,7 @@ def test_small_sets_are_compared_in_full(count: int) -> None:
   found = diversity.distances(rows)
   for number, row in enumerate(rows):
     others = rows[:number] + rows[number + 1 :]
-    each = edit_distance.normalised([row] * len(others), others)
+    each = alignment.whole_distance([row] * len(others), others)
     assert found[number] == pytest.approx(each.mean())
 
 
