@@ -10,9 +10,14 @@ from musegen_jax.comparison import tables
 from musegen_jax.comparison.entries import MODEL, Entry
 from musegen_jax.comparison.tables import Cell, Column
 from musegen_jax.data.notes import Piece
+from musegen_jax.evaluation import bootstrap
 from musegen_jax.evaluation.measures import novelty, novelty_index
 from musegen_jax.evaluation.measures.novelty import Flags, Novelty
 
+SEED = 0
+RESAMPLES = 400
+# Columns that are means of a field of Novelty.
+MEANS = ("run_notes", "run_bars", "share_8", "share_12", "distance")
 COLUMNS = (
   Column(
     "run_notes",
@@ -20,6 +25,13 @@ COLUMNS = (
     "notes",
     "The longest stretch of a piece that a training piece has too, in whatever"
     " key; mean over pieces.",
+    "real",
+  ),
+  Column(
+    "run_95",
+    "Longest, 95th percentile",
+    "notes",
+    "One piece in twenty has a longer run than this.",
     "real",
   ),
   Column("run_bars", "The same in bars", "bars", "Its length in bars.", "real"),
@@ -121,9 +133,28 @@ def table(found: Found) -> dict:
 
 def _row(seeds: list[Novelty], flagged: list[Flags]) -> dict[str, Cell]:
   cells = {
-    column.key: tables.mean_cell([getattr(each, column.key) for each in seeds])
-    for column in COLUMNS
-    if column.key != "flagged"
+    name: tables.mean_cell([getattr(each, name) for each in seeds])
+    for name in MEANS
   }
   marks = [each.pieces.astype(float) for each in flagged]
-  return cells | {"flagged": tables.mean_cell(marks)}
+  runs = [each.run_notes[np.isfinite(each.run_notes)] for each in seeds]
+  return cells | {
+    "run_95": _percentile([values for values in runs if len(values)]),
+    "flagged": tables.mean_cell(marks),
+  }
+
+
+def _percentile(seeds: list[np.ndarray]) -> Cell:
+  values, intervals = [], []
+  for runs in seeds:
+
+    def of_pieces(chosen: np.ndarray, runs: np.ndarray = runs) -> float:
+      return float(np.percentile(runs[chosen], 95))
+
+    values.append(of_pieces(np.arange(len(runs))))
+    intervals.append(
+      bootstrap.statistic_interval(
+        of_pieces, (len(runs),), values[-1], seed=SEED, resamples=RESAMPLES
+      )
+    )
+  return tables.set_cell(values, intervals, 0)

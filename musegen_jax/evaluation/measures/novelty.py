@@ -166,33 +166,6 @@ def _nearest(
   return nearest, distance
 
 
-def against_real(samples: Novelty, held_out: Novelty) -> dict[str, dict]:
-  """Median and 95th percentile of each figure for samples and held-out music.
-
-  Returns:
-    {figure: {"samples": (median, 95th), "held_out": (median, 95th)}} for
-    run_notes, run_bars, share_8, share_12 and similarity (1 - distance, so that
-    in all of them more is more copied); nan where no piece has the figure.
-  """
-  figures = {}
-  for name in ("run_notes", "run_bars", "share_8", "share_12", "similarity"):
-    figures[name] = {
-      side: _percentiles(
-        1 - found.distance if name == "similarity" else getattr(found, name)
-      )
-      for side, found in (("samples", samples), ("held_out", held_out))
-    }
-  return figures
-
-
-def _percentiles(values: np.ndarray) -> tuple[float, float]:
-  values = values[~np.isnan(values)]
-  if not len(values):
-    return math.nan, math.nan
-  median, high = np.percentile(values, [50, 95])
-  return float(median), float(high)
-
-
 def flagged(samples: Novelty, held_out: Novelty) -> Flags:
   """Flags samples whose longest run is longer than held-out music's are.
 
