@@ -12,6 +12,7 @@ from musegen_jax.comparison.entries import (
   Entry,
 )
 from musegen_jax.comparison.likelihoods import EXACT
+from musegen_jax.comparison.novelty import Found
 from musegen_jax.comparison.tables import Cell, Column
 
 # Columns of other tables that stand in the first one.
@@ -87,6 +88,7 @@ def sentences(
   by_id: dict[str, dict],
   scored: dict[str, Scored],
   comparisons: list[dict],
+  copied: Found,
 ) -> list[str]:
   """What the figures say, in about five sentences."""
   models = [entry for entry in entries if entry.role == MODEL]
@@ -113,7 +115,7 @@ def sentences(
       f"Nearest to real music of the models, among {total} measures of single"
       f" pieces: {text}."
     )
-  found += _controls(by_id)
+  found += _controls(by_id, copied)
   return found
 
 
@@ -156,6 +158,8 @@ def _likelihood(
       f"; {ranked[0]} is ahead of {len(beaten)} of {len(tests)} others beyond"
       " chance"
     )
+  if "at most" in text:
+    text += " (at most: a bound, which lies above the figure)"
   return [text + "."]
 
 
@@ -180,25 +184,24 @@ def _likeness(models: list[Entry], by_id: dict[str, dict]) -> list[str]:
   ]
 
 
-def _controls(by_id: dict[str, dict]) -> list[str]:
-  auc, copies = _cells(by_id["likeness"]), _cells(by_id["novelty"])
-  parts = []
+def _controls(by_id: dict[str, dict], copied: Found) -> list[str]:
+  auc, parts = _cells(by_id["likeness"]), []
   if auc.get(SHUFFLED, {}).get("auc"):
-    parts.append(f"shuffled pitches {_number(auc[SHUFFLED]['auc'])}")
-  text = f"Controls: area of {parts[0]}; " if parts else "Controls: "
-  share, real = (copies[name].get("flagged") for name in (COPY, REAL))
-  if not (share and real):
-    return []
-  return [
-    f"{text}edited copies of training pieces are flagged in"
-    f" {share[0]:.0%} of cases, real music in {real[0]:.0%}."
-  ]
+    area = _number(auc[SHUFFLED]["auc"])
+    parts.append(f"shuffled pitches are told from real music with {area}")
+  for name, text in ((COPY, "edited copies of training pieces"), (REAL, REAL)):
+    [flags] = copied.flags[name]
+    verdict = "flagged as copies" if flags.copies else "not flagged as copies"
+    parts.append(f"{text}: {verdict}, {flags.share:.0%} of them by themselves")
+  return [f"Controls: {'; '.join(parts)}."]
 
 
-def warnings(entries: Sequence[Entry], by_id: dict[str, dict]) -> list[str]:
+def warnings(
+  entries: Sequence[Entry], by_id: dict[str, dict], copied: Found
+) -> list[str]:
   """What a reader must know first, beside models that copy."""
   lines = []
-  auc, copies = _cells(by_id["likeness"]), _cells(by_id["novelty"])
+  auc = _cells(by_id["likeness"])
   poor = _cells(by_id["diversity"])
   for entry in entries:
     share = poor[entry.name].get("degenerate")
@@ -226,10 +229,14 @@ def warnings(entries: Sequence[Entry], by_id: dict[str, dict]) -> list[str]:
       "the classifier does not tell shuffled notes from music: its areas say"
       " nothing here"
     )
-  copied = copies[COPY].get("flagged")
-  if copied and copied[0] < 0.5:
+  if not copied.flags[COPY][0].copies:
     lines.append(
-      f"only {copied[0]:.0%} of the edited copies were found out: a model that"
-      " copies may pass"
+      "edited copies of training pieces were not found out: a model that copies"
+      " may pass"
+    )
+  if copied.flags[REAL][0].copies:
+    lines.append(
+      "real music is flagged as copied: the splits share pieces, or too little"
+      " is held out"
     )
   return lines

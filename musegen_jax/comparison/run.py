@@ -243,8 +243,9 @@ def _report(
   return {
     "format": 1,
     "title": settings.title,
-    "summary": overview.sentences(rows, by_id, scored, tests),
-    "warnings": novelty.warnings(rows, copied) + overview.warnings(rows, by_id),
+    "summary": overview.sentences(rows, by_id, scored, tests, copied),
+    "warnings": novelty.warnings(rows, copied)
+    + overview.warnings(rows, by_id, copied),
     "settings": settings.as_json(),
     "systems": [_system(entry, folder) for entry in rows],
     "tables": [overview.table(rows, by_id), *tables],

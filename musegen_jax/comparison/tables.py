@@ -39,10 +39,12 @@ class Column(NamedTuple):
 
 
 def rounded(value: float | None) -> float | None:
-  """The value with DIGITS significant digits; None for what is not finite."""
+  """The value with DIGITS significant digits, whole numbers as they are; None
+  for what is not finite."""
   if value is None or not math.isfinite(value):
     return None
-  return float(f"{value:.{DIGITS}g}")
+  value = float(value)
+  return value if value.is_integer() else float(f"{value:.{DIGITS}g}")
 
 
 def cell(

@@ -8,7 +8,9 @@ from musegen_jax.comparison.draws import Drawn
 from musegen_jax.comparison.entries import CONTROL, MODEL, REFERENCE, Entry
 from musegen_jax.comparison.hearing import Excerpt
 from musegen_jax.comparison.likelihoods import EXACT, Surprise
+from musegen_jax.comparison.novelty import Found
 from musegen_jax.comparison.tables import Cell, Column
+from musegen_jax.evaluation.measures.novelty import Flags
 from tests.comparison import tunes
 
 NAMES = ("real", "a", "b", "copy", "shuffled")
@@ -54,6 +56,14 @@ def by_id(**changes: dict) -> dict[str, dict]:
   return found | changes
 
 
+def copied(copy: bool = True, real: bool = False) -> Found:
+  flags = {
+    name: [Flags(np.zeros(4, bool), share, 0.01, 0.5, copies)]
+    for name, share, copies in (("copy", 0.4, copy), ("real", 0.0, real))
+  }
+  return Found({}, flags, 1)
+
+
 SCORED = {
   name: Scored([Surprise(np.ones(1), how)], "", [])
   for name, how in (("a", EXACT), ("b", "at most: a bound"))
@@ -62,14 +72,16 @@ SCORED = {
 
 def test_sentences_rank_what_the_tables_say() -> None:
   test = {"measure": "NLL a note", "first": "a", "second": "b", "p_holm": 0.01}
-  said = overview.sentences(entries(60), by_id(), SCORED, [test])
+  said = overview.sentences(entries(60), by_id(), SCORED, [test], copied())
   assert len(said) == 5
   assert said[0].endswith("the reference: a, b.")
   assert "Nats a note: a 2, b at most 3" in said[1]
   assert "a is ahead of 1 of 1 others beyond chance" in said[1]
   assert "a 0.6, b 0.9" in said[2] and "other real music: 0.5" in said[2]
   assert "among 3 measures of single pieces: a in 2, b in 1" in said[3]
-  assert "flagged in 90% of cases, real music in 1%" in said[4]
+  assert "shuffled pitches are told from real music with 0.95" in said[4]
+  assert "training pieces: flagged as copies, 40% of them" in said[4]
+  assert "real: not flagged as copies, 0%" in said[4]
 
 
 def test_the_first_table_picks_columns_of_the_others() -> None:
@@ -82,18 +94,24 @@ def test_the_first_table_picks_columns_of_the_others() -> None:
 
 
 def test_nothing_to_warn_of() -> None:
-  assert overview.warnings(entries(60), by_id()) == []
+  assert overview.warnings(entries(60), by_id(), copied()) == []
 
 
 def test_warnings() -> None:
   changes = {
     "diversity": table("diversity", degenerate=(0, 0.5, 0, 0, 0)),
-    "novelty": table("novelty", flagged=(0.01, 0.02, 0, 0.2, 0)),
     "likeness": table("likeness", auc=(0.5, 0.6, 0.9, 0.5, 0.45)),
   }
-  said = overview.warnings(entries(10), by_id(**changes))
-  assert len(said) == 4
-  for words in ("a: 50%", "only 10 held-out", "shuffled notes", "only 20%"):
+  found = copied(copy=False, real=True)
+  said = overview.warnings(entries(10), by_id(**changes), found)
+  assert len(said) == 5
+  for words in (
+    "a: 50%",
+    "only 10 held-out",
+    "shuffled notes",
+    "were not found out",
+    "real music is flagged",
+  ):
     assert any(words in line for line in said), words
 
 
@@ -101,5 +119,5 @@ def test_real_music_that_is_told_from_real_music() -> None:
   found = by_id()
   [row] = [r for r in found["likeness"]["rows"] if r["system"] == "real"]
   row["cells"]["auc"] = [0.7, 0.6, 0.8]
-  [line] = overview.warnings(entries(60), found)
+  [line] = overview.warnings(entries(60), found, copied())
   assert line.startswith("real music is told from other real music")
