@@ -120,6 +120,9 @@ def test_samples_and_summary(
     ("evaluate", ["--checkpoint=gone", "--split=both"], "test|all"),
     ("sample", ["--checkpoint=gone", "--output_dir=s"], "no checkpoint at"),
     ("sample", ["--checkpoint=g", "--output_dir=s", "--top_p=0"], "--top_p"),
+    ("compare", ["--output_dir=r"], "--runs"),
+    ("compare", ["--runs=a:", "--output_dir=r"], "must be name:folder"),
+    ("compare", ["--runs=gone", "--output_dir=r"], "no checkpoint at gone"),
   ],
 )
 def test_mistakes_are_one_line(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musegen_jax.comparison import continuation, likelihoods, tables
+from musegen_jax.comparison import continuation, likelihoods, systems, tables
 from musegen_jax.comparison.entries import Entry
 from musegen_jax.comparison.hearing import Excerpt, Hearing
 from musegen_jax.comparison.likelihoods import Surprise
@@ -16,7 +16,7 @@ from musegen_jax.comparison.tables import Cell, Column
 from musegen_jax.evaluation import bootstrap
 from musegen_jax.evaluation.baselines import Baseline
 
-REPEAT, OTHER = "first half again", "another piece"
+REPEAT, OTHER = systems.NO_MODEL
 
 COLUMNS = (
   Column(

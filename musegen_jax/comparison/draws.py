@@ -15,7 +15,7 @@ import numpy as np
 
 from musegen_jax.comparison import hearing as hearing_lib
 from musegen_jax.comparison.hearing import Excerpt, Hearing
-from musegen_jax.comparison.systems import Run
+from musegen_jax.comparison.systems import Named, Run
 from musegen_jax.data import midi, midi_folder, notes
 from musegen_jax.errors import UserError
 from musegen_jax.evaluation.baselines import Baseline
@@ -138,30 +138,33 @@ def through_files(
   return _read_back(files, hearing, 0, time.monotonic() - since)
 
 
-def of_folder(
-  name: str,
-  source: pathlib.Path,
-  hearing: Hearing,
-  num: int,
-  target: pathlib.Path,
-) -> tuple[Drawn, dict[str, int]]:
-  """The first `num` usable MIDI files below a folder, as all music is heard.
+class Folder(NamedTuple):
+  """MIDI made elsewhere, as all music is heard.
 
-  Returns:
-    The excerpts, written into `target`, and how many files were left out, by
-    reason.
-
-  Raises UserError where fewer than LEAST are left.
+  Attributes:
+    pieces: one excerpt of each usable file.
+    reasons: files left out, by reason.
   """
-  if not source.is_dir():
-    raise UserError(f"--midi_dir={name}:{source} is no folder: give one")
+
+  pieces: list[notes.Piece]
+  reasons: dict[str, int]
+
+
+def hear_folder(named: Named, hearing: Hearing, num: int) -> Folder:
+  """The first `num` usable MIDI files below a folder.
+
+  Raises UserError where it is none or fewer than LEAST are usable.
+  """
+  flag = f"--midi_dir={named.name}:{named.path}"
+  if not named.path.is_dir():
+    raise UserError(f"{flag} is no folder: give one with MIDI")
   kept, reasons = [], {}
-  for path in midi_folder.find(source):
+  for path in midi_folder.find(named.path):
     if len(kept) == num:
       break
     reason = "too short or nothing the codec can say"
     try:
-      piece = _read(source / path)
+      piece = _read(named.path / path)
     except OSError as error:
       reason = error.strerror or str(error)
     except midi.MidiRejected as error:
@@ -175,11 +178,11 @@ def of_folder(
   if len(kept) < LEAST:
     said = ", ".join(f"{why}: {n}" for why, n in reasons.items())
     raise UserError(
-      f"--midi_dir={name}:{source} has {len(kept)} usable MIDI files, and"
-      f" {LEAST} are needed ({said or 'it holds no MIDI'}); an excerpt is"
-      f" {hearing.unit} of codec {hearing.codec.name!r}"
+      f"{flag} has {len(kept)} usable MIDI files, and {LEAST} are needed"
+      f" ({said or 'it holds no MIDI'}); an excerpt is {hearing.unit} of codec"
+      f" {hearing.codec.name!r}"
     )
-  return through_files(kept, hearing, target), reasons
+  return Folder(kept, reasons)
 
 
 def _read(path: pathlib.Path) -> notes.Piece:

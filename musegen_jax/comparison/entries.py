@@ -7,7 +7,7 @@ import dataclasses
 import pathlib
 
 from musegen_jax.comparison import controls, draws, hearing, systems
-from musegen_jax.comparison.draws import Drawn
+from musegen_jax.comparison.draws import Drawn, Folder
 from musegen_jax.comparison.hearing import Excerpt, Hearing
 from musegen_jax.comparison.systems import Model
 from musegen_jax.data import notes, shards
@@ -143,11 +143,11 @@ def of_controls(
 
 
 def of_folder(
-  named: systems.Named, own: Hearing, num: int, folder: pathlib.Path
+  named: systems.Named, found: Folder, own: Hearing, folder: pathlib.Path
 ) -> Entry:
   """MIDI made elsewhere."""
   target = folder / draws.folder_name(named.name)
-  drawn, reasons = draws.of_folder(*named, own, num, target)
-  left = ", ".join(f"{why}: {n}" for why, n in sorted(reasons.items()))
-  text = f"MIDI from {named.path}" + (f"; left out, {left}" if left else "")
+  drawn = draws.through_files(found.pieces, own, target)
+  left = "".join(f", {why}: {n}" for why, n in sorted(found.reasons.items()))
+  text = f"MIDI from {named.path}" + (f"; left out{left}" if left else "")
   return Entry(named.name, "midi", MODEL, text, [drawn])

@@ -1,5 +1,6 @@
 """The first table of a report, and the sentences that its figures support."""
 
+import math
 from collections.abc import Sequence
 
 from musegen_jax.comparison import tables
@@ -192,8 +193,11 @@ def _controls(by_id: dict[str, dict], copied: Found) -> list[str]:
   for name, text in ((COPY, "edited copies of training pieces"), (REAL, REAL)):
     [flags] = copied.flags[name]
     verdict = "flagged as copies" if flags.copies else "not flagged as copies"
-    parts.append(f"{text}: {verdict}, {flags.share:.0%} of them by themselves")
-  return [f"Controls: {'; '.join(parts)}."]
+    if math.isfinite(flags.share):
+      parts.append(
+        f"{text}: {verdict}, {flags.share:.0%} of them by themselves"
+      )
+  return [f"Controls: {'; '.join(parts)}."] if parts else []
 
 
 def warnings(
@@ -229,7 +233,12 @@ def warnings(
       "the classifier does not tell shuffled notes from music: its areas say"
       " nothing here"
     )
-  if not copied.flags[COPY][0].copies:
+  if not math.isfinite(copied.flags[COPY][0].share):
+    lines.append(
+      "copies cannot be found out here: novelty looks at melodies, and there"
+      " are none"
+    )
+  elif not copied.flags[COPY][0].copies:
     lines.append(
       "edited copies of training pieces were not found out: a model that copies"
       " may pass"

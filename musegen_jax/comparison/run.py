@@ -15,6 +15,7 @@ from musegen_jax.comparison import (
   accuracy,
   cost,
   curves,
+  draws,
   embeddings,
   entries,
   hearing,
@@ -114,9 +115,16 @@ def compare(
     {str(run.path): run.hearing for model in models for run in model.runs}
   )
   held_out = entries.held_out(dataset, heard, settings.num)
+  # First what may be refused, then what takes long, then what overwrites.
+  elsewhere = {
+    named: draws.hear_folder(named, heard, len(held_out.reference))
+    for named in settings.folders
+  }
   best = _ngram(models, dataset, heard)
   _open(folder)
-  rows = _entries(settings, models, dataset, heard, held_out, best, folder)
+  rows = _entries(
+    settings, models, elsewhere, dataset, heard, held_out, best, folder
+  )
   report = _report(settings, rows, dataset, heard, held_out, best, folder)
   pictures = {
     entry.name: similarity.self_similarity(entry.drawn[0].excerpts[0].piece)
@@ -171,8 +179,7 @@ def _ngram(
 ) -> baselines.Baseline:
   """The best n-gram on what the runs that hear as all is heard trained on."""
   runs = [run for model in models for run in model.runs]
-  own = next((run for run in runs if run.hearing == heard), runs[0])
-  config = own.config
+  config = next(run.config for run in runs if run.hearing == heard)
   encode = evaluation_run.make_encode(config, heard.codec, dataset)
   train, valid = encode("train"), encode("valid")
   semitones = config.data.transpose_semitones
@@ -182,6 +189,7 @@ def _ngram(
 def _entries(
   settings: Settings,
   models: list[Model],
+  elsewhere: dict[Named, draws.Folder],
   dataset: shards.Dataset,
   heard: Hearing,
   held_out: HeldOut,
@@ -194,7 +202,10 @@ def _entries(
   num = len(held_out.reference)
   rows = [entries.of_real(held_out.real, heard, target)]
   rows += [entries.of_model(m, heard, num, seed, target) for m in models]
-  rows += [entries.of_folder(f, heard, num, target) for f in settings.folders]
+  rows += [
+    entries.of_folder(named, found, heard, target)
+    for named, found in elsewhere.items()
+  ]
   rows.append(entries.of_ngram(best, heard, num, seed, target))
   rows += entries.of_controls(dataset, held_out.real, heard, seed, target)
   return rows

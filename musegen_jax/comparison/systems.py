@@ -16,6 +16,8 @@ from musegen_jax.training import checkpoints, workdir
 # Runs of one model may differ in these.
 FREE = ("train.seed", "train.steps", "data.data_dir")
 RESERVED = ("real", "copy", "shuffled", "shuffled bars", "n-gram")
+# What needs no model to go on from the first half of a piece.
+NO_MODEL = ("first half again", "another piece")
 
 
 class Named(NamedTuple):
@@ -77,7 +79,7 @@ def parse(values: list[str], flag: str, named: bool) -> list[Named]:
     path = pathlib.Path(folder)
     own = path.parent.parent if path.parent.name == "checkpoints" else path
     name = name.strip() or re.sub(r"[-_.]\d+$", "", own.absolute().name)
-    if name in RESERVED:
+    if name in RESERVED + NO_MODEL:
       raise UserError(
         f"--{flag}={value!r}: {name!r} is a row of every report; give"
         " another_name:folder"

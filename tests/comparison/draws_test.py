@@ -7,6 +7,7 @@ import pytest
 
 from musegen_jax.comparison import draws, entries
 from musegen_jax.comparison.hearing import Hearing
+from musegen_jax.comparison.systems import Named
 from musegen_jax.data import shards
 from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.errors import UserError
@@ -29,11 +30,13 @@ def test_a_folder_is_heard_as_everything_else(tmp_path: pathlib.Path) -> None:
   (tmp_path / "midi" / "notes.txt").write_text("no music")
   (tmp_path / "midi" / "bad.mid").write_bytes(b"MThd")
   (tmp_path / "midi" / "dangling.mid").symlink_to(tmp_path / "gone")
-  drawn, reasons = draws.of_folder(
-    "x", tmp_path / "midi", HEARING, 9, tmp_path / "out"
+  found = draws.hear_folder(Named("x", tmp_path / "midi"), HEARING, 9)
+  assert sum(found.reasons.values()) == 2
+  entry = entries.of_folder(
+    Named("x", tmp_path / "midi"), found, HEARING, tmp_path / "out"
   )
+  [drawn] = entry.drawn
   assert len(drawn.excerpts) == len(drawn.files) == 9
-  assert sum(reasons.values()) == 2
   for number, excerpt in enumerate(drawn.excerpts):
     own = tunes.tune(number).notes["pitch"]
     np.testing.assert_array_equal(excerpt.piece.notes["pitch"], own)
@@ -44,7 +47,7 @@ def test_a_folder_is_heard_as_everything_else(tmp_path: pathlib.Path) -> None:
 def test_too_few_files_are_refused(tmp_path: pathlib.Path, files: int) -> None:
   tunes.write(tmp_path / "midi", files)
   with pytest.raises(UserError, match=f"x:.* has {files} usable .* 8 are"):
-    draws.of_folder("x", tmp_path / "midi", HEARING, 9, tmp_path / "out")
+    draws.hear_folder(Named("x", tmp_path / "midi"), HEARING, 9)
 
 
 def test_samples_of_another_run_are_not_mixed_in(

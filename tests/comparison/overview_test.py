@@ -121,3 +121,13 @@ def test_real_music_that_is_told_from_real_music() -> None:
   row["cells"]["auc"] = [0.7, 0.6, 0.8]
   [line] = overview.warnings(entries(60), found, copied())
   assert line.startswith("real music is told from other real music")
+
+
+def test_drums_have_no_melodies_to_copy() -> None:
+  found = copied()
+  for flags in found.flags.values():
+    flags[0] = flags[0]._replace(share=np.nan, copies=False)
+  [line] = overview.warnings(entries(60), by_id(), found)
+  assert "novelty looks at melodies" in line
+  said = overview.sentences(entries(60), by_id(), SCORED, [], found)
+  assert "nan" not in said[-1] and "copies" not in said[-1]
