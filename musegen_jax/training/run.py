@@ -77,8 +77,11 @@ def train(
   setup = setup_lib.prepare(config, init_from)
   if seconds:
     steps = _begun_steps(workdir) or pace.steps_in(setup, seconds)
-    setup = setup.with_steps(steps)
-    config = setup.config
+    train_settings = dataclasses.replace(config.train, steps=steps)
+    config = dataclasses.replace(config, train=train_settings)
+    # In so short a time there may be no room for the warm-up.
+    config_rules.check(config, jax.device_count())
+    setup = setup.with_config(config)
   with contextlib.ExitStack() as stack:
     if parallel.is_main():
       stack.enter_context(workdir_lib.lock(workdir))

@@ -57,15 +57,13 @@ class Setup:
       accumulate=self.config.train.accumulate,
     )
 
-  def with_steps(self, steps: int) -> "Setup":
-    """The same run with another number of steps."""
-    train = dataclasses.replace(self.config.train, steps=steps)
-    config = dataclasses.replace(self.config, train=train)
+  def with_config(self, config: config_lib.Config) -> "Setup":
+    """The same run under a config that differs in `train.steps` alone."""
     return dataclasses.replace(
       self,
       config=config,
       meta=self.meta | {"config": dataclasses.asdict(config)},
-      tx=optimizer.make(config.optimizer, steps, self.params),
+      tx=optimizer.make(config.optimizer, config.train.steps, self.params),
     )
 
   def overview(self) -> str:

@@ -328,6 +328,10 @@ def test_seconds_set_the_steps_once(
   run.train(tiny_config, tmp_path, "", seconds=100.0)
   assert "complete" in capsys.readouterr().out
 
+  tiny_config.optimizer.warmup_steps = 5
+  with pytest.raises(UserError, match="warmup_steps 5"):
+    run.train(tiny_config, tmp_path / "short", "", seconds=4.0)
+
 
 def test_metrics_say_how_much_was_trained(
   tiny_config: config_lib.Config, tmp_path: pathlib.Path
