@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 from jax import test_util
 
-from musegen_jax.models import lstm
+from musegen_jax.models import lstm, lstm_wavefront
+from tests.models.lstm_cases import (
+  assert_close,
+  make_inputs,
+  run,
+  values_and_gradients,
+  weigh,
+)
 
 # (layers, steps, batch, hidden units), arguments beside the inputs
 CASES = [
@@ -19,72 +26,6 @@ CASES = [
   ((2, 7, 1, 5), ("output_masks",)),
   ((3, 5, 2, 3), ("reset", "output_masks")),
 ]
-
-
-run = jax.jit(lstm.lstm, static_argnames="implementation")
-
-
-def make_inputs(
-  layers: int, steps: int, batch: int, hidden_size: int, dtype: str
-) -> tuple:
-  """Random (params, gates_in, carry) and the other arguments by name."""
-  rng = np.random.default_rng(0)
-
-  def draw(*shape: int) -> jax.Array:
-    return jnp.asarray(rng.normal(size=shape).astype("float32"), dtype)
-
-  gates = 4 * hidden_size
-  params = {
-    "recurrent": draw(layers, hidden_size, gates),
-    "input": draw(layers - 1, hidden_size, gates),
-    "bias": draw(layers - 1, gates),
-  }
-  state = (layers, batch, hidden_size)
-  carry = lstm.LSTMCarry(draw(*state), draw(*state))
-  extras = {
-    "reset": jnp.asarray(rng.random((steps, batch)) < 0.3),
-    "output_masks": draw(layers, steps, batch, hidden_size),
-  }
-  return (params, draw(steps, batch, gates), carry), extras
-
-
-def weigh(tree: tuple) -> jax.Array:
-  """A scalar that depends differently on every entry of every array."""
-  return sum(
-    (leaf * jnp.cos(jnp.arange(leaf.size)).reshape(leaf.shape)).sum()
-    for leaf in jax.tree.leaves(tree)
-  )
-
-
-@functools.partial(jax.jit, static_argnames="implementation")
-def values_and_gradients(
-  inputs: tuple, reset: jax.Array, output_masks: jax.Array, implementation: str
-) -> tuple:
-  """Results, and gradients with respect to inputs and masks."""
-
-  def loss(inputs: tuple, masks: jax.Array) -> tuple:
-    result = lstm.lstm(
-      *inputs, reset=reset, output_masks=masks, implementation=implementation
-    )
-    return weigh(result), result
-
-  argnums = (0,) if output_masks is None else (0, 1)
-  gradients, result = jax.grad(loss, argnums, has_aux=True)(
-    inputs, output_masks
-  )
-  return result, gradients
-
-
-def assert_close(actual: tuple, expected: tuple, tolerance: float) -> None:
-  """Every array agrees relative to its norm."""
-
-  def check(path: tuple, actual: jax.Array, expected: jax.Array) -> None:
-    expected = np.asarray(expected, np.float64)
-    error = np.linalg.norm(np.asarray(actual, np.float64) - expected)
-    limit = tolerance * np.linalg.norm(expected)
-    assert error <= limit, jax.tree_util.keystr(path)
-
-  jax.tree_util.tree_map_with_path(check, actual, expected)
 
 
 @pytest.mark.parametrize(("size", "extras"), CASES)
@@ -230,7 +171,7 @@ def test_windows_in_a_row_equal_one_long_window() -> None:
   assert_close((jnp.concatenate((first, second)), last), expected, 1e-6)
 
 
-@pytest.mark.parametrize("implementation", ["scan", "hoisted"])
+@pytest.mark.parametrize("implementation", ["scan", "hoisted", "wavefront"])
 def test_reset_equals_starting_anew(implementation: str) -> None:
   (params, gates_in, carry), _ = make_inputs(2, 8, 3, 4, "float32")
   carry = jax.tree.map(lambda state: jnp.full_like(state, jnp.nan), carry)
@@ -241,6 +182,46 @@ def test_reset_equals_starting_anew(implementation: str) -> None:
   assert jnp.isnan(outputs[:4]).all()  # the state of before is not a number
   anew = run(params, gates_in[4:], lstm.initial_carry(2, 3, 4))
   assert_close((outputs[4:], last), anew, 1e-6)
+
+
+@pytest.mark.parametrize(
+  ("platform", "layers", "batch", "hidden_size", "name"),
+  [
+    ("cpu", 3, 64, 512, "hoisted"),
+    ("tpu", 3, 64, 512, "hoisted"),
+    ("gpu", 3, 64, 512, "wavefront"),
+    ("gpu", 2, 1, 1, "wavefront"),
+    ("gpu", 1, 64, 512, "hoisted"),  # no layers to run side by side
+    ("gpu", 2, 150, 1000, "wavefront"),
+    ("gpu", 2, 151, 1000, "hoisted"),  # one layer fills the card
+    ("gpu", 3, 256, 1024, "hoisted"),
+  ],
+)
+def test_auto_depends_on_platform_and_sizes(
+  platform: str, layers: int, batch: int, hidden_size: int, name: str
+) -> None:
+  assert lstm.fastest(platform, layers, batch, hidden_size) == name
+
+
+@pytest.mark.parametrize(
+  ("platform", "layers", "expected"),
+  [("cpu", 2, False), ("gpu", 1, False), ("gpu", 2, True)],
+)
+def test_auto_follows_the_machine_it_runs_on(
+  monkeypatch: pytest.MonkeyPatch, platform: str, layers: int, expected: bool
+) -> None:
+  inputs, _ = make_inputs(layers, 2, 3, 4, "float32")
+  calls = []
+
+  def wavefront(*arguments: Any) -> tuple:
+    calls.append(arguments)
+    return arguments[1], arguments[2]
+
+  monkeypatch.setattr(jax, "default_backend", lambda: platform)
+  monkeypatch.setattr(lstm_wavefront, "run", wavefront)
+  # A new function each time, so that nothing traced before is used.
+  jax.eval_shape(lambda *arguments: lstm.lstm(*arguments), *inputs)
+  assert bool(calls) == expected
 
 
 def test_wrong_arguments_are_named() -> None:
