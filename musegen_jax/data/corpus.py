@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 import tqdm
 
-from musegen_jax.data import shards
+from musegen_jax.data import shards, token_cache
 from musegen_jax.data.codecs.codec import Codec, Unencodable
 from musegen_jax.errors import UserError
 
@@ -56,22 +56,28 @@ def encode_split(
   """Encodes every piece of one split.
 
   With `shuffle_seed` the tokens inside each piece are shuffled: a control on
-  which no model of order can beat the unigram. Raises UserError when nothing
-  is left.
+  which no model of order can beat the unigram. The tokens are read-only, and
+  kept beside the data set. Raises UserError when nothing is left.
   """
-  pieces, rows, skipped = [], [], collections.Counter()
+  found = token_cache.cached(_encode, dataset, split, codec, stretch=stretch)
+  rows = found.rows(dataset.split(split))
+  whole = Corpus(**found.arrays, rows=rows, skipped=found.skipped)
+  return whole if shuffle_seed is None else _shuffled(whole, shuffle_seed)
+
+
+def _encode(
+  dataset: shards.Dataset, split: str, codec: Codec, stretch: float
+) -> token_cache.Encoded:
+  pieces, numbers, skipped = [], [], collections.Counter()
   chosen = dataset.split(split)
-  for row in tqdm.tqdm(chosen, f"encode {split}", unit=" pieces", delay=2):
+  progress = tqdm.tqdm(chosen, f"encode {split}", unit=" pieces", delay=2)
+  for number, row in enumerate(progress):
     try:
-      tokens = codec.encode(dataset.load(row), stretch)
+      pieces.append(codec.framed(codec.encode(dataset.load(row), stretch)))
     except Unencodable as reason:
       skipped[str(reason)] += 1
       continue
-    if shuffle_seed is not None:
-      rng = np.random.default_rng((shuffle_seed, len(rows)))
-      tokens = rng.permutation(tokens)
-    pieces.append(codec.framed(tokens))
-    rows.append(row)
+    numbers.append(number)
   if not pieces:
     reasons = ", ".join(f"{reason}: {n}" for reason, n in skipped.items())
     raise UserError(
@@ -79,4 +85,16 @@ def encode_split(
       f" ({reasons or 'the split is empty'}); add MIDI or change"
       " --config.data.codec"
     )
-  return from_pieces(pieces, rows, dict(skipped))
+  joined = from_pieces(pieces, [], {})
+  arrays = {"tokens": joined.tokens, "offsets": joined.offsets}
+  return token_cache.Encoded(arrays, np.array(numbers), dict(skipped))
+
+
+def _shuffled(whole: Corpus, seed: int) -> Corpus:
+  """A copy with the tokens between begin and end of each piece shuffled."""
+  tokens = whole.tokens.copy()
+  for piece in range(len(whole)):
+    inner = slice(whole.offsets[piece] + 1, whole.offsets[piece + 1] - 1)
+    rng = np.random.default_rng((seed, piece))
+    tokens[inner] = rng.permutation(tokens[inner])
+  return dataclasses.replace(whole, tokens=tokens)

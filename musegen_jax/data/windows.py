@@ -12,13 +12,8 @@ import numpy as np
 import tqdm
 
 from musegen_jax.data import bars as bars_lib
-from musegen_jax.data import notes, shards
-from musegen_jax.data.codecs.codec import (
-  Codec,
-  Line,
-  Unencodable,
-  part_name,
-)
+from musegen_jax.data import notes, shards, token_cache
+from musegen_jax.data.codecs.codec import Codec, Line, Unencodable, part_name
 from musegen_jax.errors import UserError
 
 # More than any file within the reader's limits says at a playable tempo.
@@ -144,20 +139,32 @@ def encode_split(
 ) -> Windows:
   """Cuts every piece of one split; see `cut` for length T and limit.
 
-  Raises UserError when nothing is left, and for an impossible length.
+  The arrays are read-only, and kept beside the data set. Raises UserError when
+  nothing is left, and for an impossible length.
   """
   check_length(codec, length)
-  tokens, places, rows, skipped = [], [], [], collections.Counter()
+  found = token_cache.cached(
+    _cut_split, dataset, split, codec, length=length, limit=limit
+  )
+  rows = found.rows(dataset.split(split))
+  return Windows(**found.arrays, rows=rows, skipped=found.skipped)
+
+
+def _cut_split(
+  dataset: shards.Dataset, split: str, codec: Codec, length: int, limit: int
+) -> token_cache.Encoded:
+  tokens, places, numbers, skipped = [], [], [], collections.Counter()
   chosen = dataset.split(split)
-  for row in tqdm.tqdm(chosen, f"cut {split}", unit=" pieces", delay=2):
+  progress = tqdm.tqdm(chosen, f"cut {split}", unit=" pieces", delay=2)
+  for number, row in enumerate(progress):
     found = cut(dataset.load(row), codec, length, limit=limit)
     skipped += found.skipped
     if found.windows:
       # A copy, as the windows are views that keep the dropped ones alive.
       tokens.append(np.stack([window.tokens for window in found.windows]))
-      places += [(len(rows), w.bar, w.track) for w in found.windows]
-      rows.append(row)
-  if not rows:
+      places += [(len(numbers), w.bar, w.track) for w in found.windows]
+      numbers.append(number)
+  if not numbers:
     reasons = ", ".join(f"{why}: {n}" for why, n in skipped.most_common())
     raise UserError(
       f"split {split!r} has no window of {length} steps for codec"
@@ -165,7 +172,9 @@ def encode_split(
       " shorter windows"
     )
   piece, bar, track = np.array(places, np.int32).T
-  return Windows(np.concatenate(tokens), piece, bar, track, rows, dict(skipped))
+  arrays = {"piece": piece, "bar": bar, "track": track}
+  arrays["tokens"] = np.concatenate(tokens)
+  return token_cache.Encoded(arrays, np.array(numbers), dict(skipped))
 
 
 def check_length(codec: Codec, length: int) -> None:
