@@ -25,4 +25,4 @@ if [ -n "${CI:-}" ] && [ "$(id -u)" = 0 ]; then
 fi
 ruff check .
 ruff format --check .
-python -m pytest --numprocesses=auto --quiet --durations=10 "$@"
+python -m pytest --numprocesses=auto --dist=loadfile --quiet --durations=10 "$@"
