@@ -104,6 +104,7 @@ def test_killed_run_ends_like_an_uninterrupted_one(
   assert len(valid) == 2 and np.isfinite(valid).all()
 
 
+@pytest.mark.slow
 def test_devices_and_micro_batches_change_nothing(
   tiny_dataset: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

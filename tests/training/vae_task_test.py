@@ -92,6 +92,7 @@ def test_seeds_decide(
   assert losses(tmp_path / "a") != losses(tmp_path / "c")
 
 
+@pytest.mark.slow
 def test_devices_change_nothing(
   tiny_dataset: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
