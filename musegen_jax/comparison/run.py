@@ -13,6 +13,7 @@ from musegen_jax import atomic, report_plots
 from musegen_jax import config as config_lib
 from musegen_jax.comparison import (
   accuracy,
+  cards,
   cost,
   curves,
   draws,
@@ -42,8 +43,6 @@ from musegen_jax.evaluation.measures import features, similarity
 
 REPORT = "report.json"
 SAMPLES = "samples"
-# Samples of a system that can be heard in the page.
-HEARD = 4
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -258,28 +257,11 @@ def _report(
     "warnings": novelty.warnings(rows, copied)
     + overview.warnings(rows, by_id, copied),
     "settings": settings.as_json(),
-    "systems": [_system(entry, folder) for entry in rows],
+    "systems": [cards.describe(entry, folder) for entry in rows],
     "tables": [overview.table(rows, by_id), *tables],
     "comparisons": tests,
     "curves": curves.make([entry.model for entry in rows if entry.model]),
     "notes": _notes(settings, dataset, heard, held_out),
-  }
-
-
-def _system(entry: Entry, folder: pathlib.Path) -> dict:
-  files = [path for drawn in entry.drawn[:1] for path in drawn.files[:HEARD]]
-  runs = entry.model.runs if entry.model else []
-  return {
-    "name": entry.name,
-    "kind": entry.kind,
-    "role": entry.role,
-    "description": entry.description,
-    "runs": [f"{run.path}, step {run.checkpoint.step}" for run in runs],
-    "seeds": len(entry.drawn),
-    "samples": sum(len(d.excerpts) + d.silent for d in entry.drawn),
-    "degenerate": sum(variety.degenerate(d) for d in entry.drawn),
-    "parameters": cost.count_parameters(runs[0].params) if runs else None,
-    "files": [path.relative_to(folder).as_posix() for path in files],
   }
 
 
