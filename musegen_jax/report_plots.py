@@ -14,7 +14,6 @@ import numpy as np
 
 from musegen_jax import atomic, plots
 from musegen_jax.data import midi, midi_folder, notes
-from musegen_jax.data.song import DEFAULT_LIMITS
 from musegen_jax.errors import UserError
 
 REFERENCE_COLOUR = "#687785"
@@ -241,8 +240,7 @@ def read_sample(output_dir: pathlib.Path, file: str) -> notes.Piece:
     path = (output_dir / file).resolve()
     if not path.is_relative_to(output_dir.resolve()):
       raise UserError(f"{file} lies outside the folder of the report")
-    data = midi_folder.read_file(path, DEFAULT_LIMITS.max_bytes)
-    return midi.read_midi(data).piece
+    return midi_folder.read_piece(path)
   # ValueError: a name no file system takes.
   except (OSError, ValueError, midi.MidiRejected) as error:
     raise UserError(f"{file} cannot be read: {error}") from error

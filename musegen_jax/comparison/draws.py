@@ -164,7 +164,7 @@ def hear_folder(named: Named, hearing: Hearing, num: int) -> Folder:
       break
     reason = "too short or nothing the codec can say"
     try:
-      piece = _read(named.path / path)
+      piece = midi_folder.read_piece(named.path / path)
     except OSError as error:
       reason = error.strerror or str(error)
     except midi.MidiRejected as error:
@@ -185,17 +185,12 @@ def hear_folder(named: Named, hearing: Hearing, num: int) -> Folder:
   return Folder(kept, reasons)
 
 
-def _read(path: pathlib.Path) -> notes.Piece:
-  limit = midi.Limits().max_bytes
-  return midi.read_midi(midi_folder.read_file(path, limit)).piece
-
-
 def _read_back(
   files: list[pathlib.Path], hearing: Hearing, silent: int, seconds: float
 ) -> Drawn:
   kept, excerpts = [], []
   for path in files:
-    found = hearing_lib.of_pieces([_read(path)], hearing)
+    found = hearing_lib.of_pieces([midi_folder.read_piece(path)], hearing)
     if found:
       excerpts.append(found[0])
       kept.append(path)

@@ -10,11 +10,9 @@ from musegen_jax.comparison import tables
 from musegen_jax.comparison.entries import MODEL, Entry
 from musegen_jax.comparison.tables import Cell, Column
 from musegen_jax.data.notes import Piece
-from musegen_jax.evaluation import bootstrap
 from musegen_jax.evaluation.measures import novelty, novelty_index
 from musegen_jax.evaluation.measures.novelty import Flags, Novelty
 
-SEED = 0
 RESAMPLES = 400
 # Columns that are means of a field of Novelty.
 MEANS = ("run_notes", "run_bars", "share_8", "share_12", "distance")
@@ -139,22 +137,11 @@ def _row(seeds: list[Novelty], flagged: list[Flags]) -> dict[str, Cell]:
   marks = [each.pieces.astype(float) for each in flagged]
   runs = [each.run_notes[np.isfinite(each.run_notes)] for each in seeds]
   return cells | {
-    "run_95": _percentile([values for values in runs if len(values)]),
+    "run_95": tables.statistic_cell(
+      [values for values in runs if len(values)],
+      lambda chosen: float(np.percentile(chosen, 95)),
+      resamples=RESAMPLES,
+      low=0,
+    ),
     "flagged": tables.mean_cell(marks),
   }
-
-
-def _percentile(seeds: list[np.ndarray]) -> Cell:
-  values, intervals = [], []
-  for runs in seeds:
-
-    def of_pieces(chosen: np.ndarray, runs: np.ndarray = runs) -> float:
-      return float(np.percentile(runs[chosen], 95))
-
-    values.append(of_pieces(np.arange(len(runs))))
-    intervals.append(
-      bootstrap.statistic_interval(
-        of_pieces, (len(runs),), values[-1], seed=SEED, resamples=RESAMPLES
-      )
-    )
-  return tables.set_cell(values, intervals, 0)

@@ -5,7 +5,7 @@ is none, or None where the figure is undefined. Letters: S seeds, N pieces.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -90,6 +90,31 @@ def set_cell(
   below, above = np.sqrt((sides**2).sum(1)) / len(value)
   mean = float(value.mean())
   return cell(mean, (max(mean - below, low), min(mean + above, high)))
+
+
+def statistic_cell(
+  seeds: Sequence[Sequence],
+  statistic: Callable[[list], float],
+  *,
+  resamples: int,
+  low: float = -math.inf,
+  high: float = math.inf,
+) -> Cell:
+  """A figure of each seed's items, such as pieces, drawn again for the
+  intervals; see `set_cell`."""
+  values, intervals = [], []
+  for items in seeds:
+
+    def of_chosen(chosen: np.ndarray, items: Sequence = items) -> float:
+      return statistic([items[number] for number in chosen])
+
+    values.append(statistic(list(items)))
+    intervals.append(
+      bootstrap.statistic_interval(
+        of_chosen, (len(items),), values[-1], seed=0, resamples=resamples
+      )
+    )
+  return set_cell(values, intervals, low, high)
 
 
 def make(

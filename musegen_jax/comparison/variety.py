@@ -4,6 +4,7 @@ that are no music worth measuring.
 Letters: S seeds, N samples.
 """
 
+import functools
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,7 +13,6 @@ from musegen_jax.comparison import tables
 from musegen_jax.comparison.draws import Drawn
 from musegen_jax.comparison.entries import Entry
 from musegen_jax.comparison.tables import Cell, Column
-from musegen_jax.evaluation import bootstrap
 from musegen_jax.evaluation.measures import diversity
 
 SEED = 0
@@ -95,22 +95,15 @@ def _diversity(entry: Entry) -> dict[str, Cell]:
     }
     for key, values in found.items():
       arrays.setdefault(key, []).append(values)
-  distinct = {f"distinct_{n}": _distinct(rows_of_seeds, n) for n in DISTINCT}
+  distinct = {
+    f"distinct_{n}": tables.statistic_cell(
+      rows_of_seeds,
+      functools.partial(diversity.distinct, order=n),
+      resamples=RESAMPLES,
+      low=0,
+      high=1,
+    )
+    for n in DISTINCT
+  }
   means = {key: tables.mean_cell(seeds) for key, seeds in arrays.items()}
   return distinct | means
-
-
-def _distinct(seeds: list[list[np.ndarray]], order: int) -> Cell:
-  values, intervals = [], []
-  for rows in seeds:
-
-    def of_pieces(chosen: np.ndarray, rows: list[np.ndarray] = rows) -> float:
-      return diversity.distinct([rows[number] for number in chosen], order)
-
-    values.append(diversity.distinct(rows, order))
-    intervals.append(
-      bootstrap.statistic_interval(
-        of_pieces, (len(rows),), values[-1], seed=SEED, resamples=RESAMPLES
-      )
-    )
-  return tables.set_cell(values, intervals, 0, 1)

@@ -7,6 +7,7 @@ import posixpath
 import stat
 from collections.abc import Iterator
 
+from musegen_jax.data import midi, notes
 from musegen_jax.errors import UserError
 
 SUFFIXES = (".mid", ".midi", ".kar", ".rmi")
@@ -42,6 +43,15 @@ def read_file(path: pathlib.Path, max_bytes: int) -> bytes:
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
       raise OSError("not a regular file")
     return file.read(max_bytes + 1)
+
+
+def read_piece(path: pathlib.Path) -> notes.Piece:
+  """The piece in a MIDI file.
+
+  Raises OSError as `read_file` does, and midi.MidiRejected.
+  """
+  data = read_file(path, midi.Limits().max_bytes)
+  return midi.read_midi(data).piece
 
 
 def read_labels(path: pathlib.Path) -> dict[str, tuple[str, ...]]:

@@ -154,11 +154,9 @@ def read_pieces(
   left_out: LeftOut,
 ) -> Iterator[tuple[Row, Piece]]:
   """Path and labels, and the piece, of each file that can be read."""
-  max_bytes = midi.Limits().max_bytes
   for path, labels in tqdm.tqdm(found, "embed", unit=" files", delay=2):
     try:
-      data = midi_folder.read_file(midi_dir / path, max_bytes)
-      piece = midi.read_midi(data).piece
+      piece = midi_folder.read_piece(midi_dir / path)
     except OSError as error:
       left_out.file(path, "unreadable_file", error.strerror or str(error))
     except midi.MidiRejected as error:

@@ -39,8 +39,7 @@ class Input(NamedTuple):
 def read_piece(flag: str, path: str) -> Piece:
   """The piece in a MIDI file; raises UserError with the flag's name."""
   try:
-    data = midi_folder.read_file(pathlib.Path(path), midi.Limits().max_bytes)
-    return midi.read_midi(data).piece
+    return midi_folder.read_piece(pathlib.Path(path))
   except FileNotFoundError:
     raise UserError(f"--{flag}={path} does not exist") from None
   except OSError as error:
