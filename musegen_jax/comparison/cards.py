@@ -2,8 +2,9 @@
 
 import pathlib
 
-from musegen_jax.comparison import cost, variety
+from musegen_jax.comparison import variety
 from musegen_jax.comparison.entries import Entry
+from musegen_jax.evaluation import run as evaluation_run
 
 # Samples of a system that can be heard in the page.
 HEARD = 4
@@ -22,6 +23,8 @@ def describe(entry: Entry, folder: pathlib.Path) -> dict:
     "seeds": len(entry.drawn),
     "samples": sum(len(d.excerpts) + d.silent for d in entry.drawn),
     "degenerate": sum(variety.degenerate(d) for d in entry.drawn),
-    "parameters": cost.count_parameters(runs[0].params) if runs else None,
+    "parameters": evaluation_run.count_parameters(runs[0].params)
+    if runs
+    else None,
     "files": [path.relative_to(folder).as_posix() for path in files],
   }

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-import jax
 import numpy as np
 
 from musegen_jax.comparison import curves, tables
 from musegen_jax.comparison.entries import Entry
 from musegen_jax.comparison.tables import Cell, Column
+from musegen_jax.evaluation import run as evaluation_run
 
 COLUMNS = (
   Column("parameters", "Parameters", "", "Numbers that were learned."),
@@ -24,11 +24,6 @@ COLUMNS = (
     "higher",
   ),
 )
-
-
-def count_parameters(params: dict) -> int:
-  """Numbers in a tree of parameters."""
-  return sum(leaf.size for leaf in jax.tree.leaves(params))
 
 
 def table(entries: Sequence[Entry]) -> dict:
@@ -53,7 +48,7 @@ def _row(entry: Entry) -> dict[str, Cell]:
     return tables.cell(float(np.mean(known))) if known else None
 
   return {
-    "parameters": tables.cell(count_parameters(runs[0].params)),
+    "parameters": tables.cell(evaluation_run.count_parameters(runs[0].params)),
     "runs": tables.cell(len(runs)),
   } | {name: mean(name) for name in curves.Training._fields}
 

@@ -18,7 +18,7 @@ from musegen_jax.evaluation import (
   frame_rules,
 )
 from musegen_jax.evaluation import markdown as markdown_lib
-from musegen_jax.evaluation.run import codec_of
+from musegen_jax.evaluation.run import codec_of, count_parameters
 from musegen_jax.models import frame_features, frames
 
 
@@ -65,7 +65,7 @@ def evaluate(
     if articulation
     else "silent or sounding",
     "rules": frame_rules.RULES,
-    "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
+    "parameters": count_parameters(params),
     "rows": rows,
     "gains": gains,
   }

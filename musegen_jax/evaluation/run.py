@@ -58,6 +58,11 @@ def codec_of(meta: dict) -> codec_lib.Codec:
   return codec
 
 
+def count_parameters(params: dict) -> int:
+  """Numbers in a tree of parameters."""
+  return sum(leaf.size for leaf in jax.tree.leaves(params))
+
+
 def evaluate(
   params: dict, meta: dict, split: str, data_dir: str, baseline: bool
 ) -> dict:
@@ -106,7 +111,7 @@ def evaluate(
     "seconds": float(sizes.seconds.sum()),
     "skipped": source.skipped,
     "averaging": table.AVERAGING,
-    "parameters": sum(leaf.size for leaf in jax.tree.leaves(params)),
+    "parameters": count_parameters(params),
     "rows": [table.row(name, each, sizes) for name, each in rows],
     "gains": [
       table.gain(name, lstm[1], each, sizes) for name, each in rows[1:]

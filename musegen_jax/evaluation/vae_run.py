@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import jax
 import numpy as np
 
 from musegen_jax import config as config_lib
@@ -100,7 +99,7 @@ def evaluate(
     "notes": int(codec.grammar.note_counts[scored.tokens].sum()),
     "skipped": every.skipped,
     "averaging": vae_table.AVERAGING,
-    "parameters": sum(leaf.size for leaf in jax.tree.leaves(loaded.params)),
+    "parameters": run.count_parameters(loaded.params),
     "blocks": vae_figures.likelihoods(scored, bound_windows),
     "accuracy": vae_figures.accuracies(scored),
     "posterior": vae_figures.posterior_figures(scored),
