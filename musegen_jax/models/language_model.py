@@ -13,7 +13,8 @@ import jax.numpy as jnp
 
 from musegen_jax import config as config_lib
 from musegen_jax.data.codecs.codec import Codec
-from musegen_jax.models import initializers, lstm
+from musegen_jax.models import initializers, lstm, token_scores
+from musegen_jax.models.token_scores import TokenScores
 
 
 class LanguageModel(nn.Module):
@@ -37,8 +38,62 @@ class LanguageModel(nn.Module):
   dtype: str = "float32"
   cycle: int = 0
 
-  @nn.compact
   def __call__(
+    self, tokens: jax.Array, carry: lstm.LSTMCarry, **conditions: Any
+  ) -> tuple[jax.Array, lstm.LSTMCarry, dict[str, jax.Array]]:
+    """Scores every next token.
+
+    Args:
+      tokens: [B, T] int32 inputs.
+      carry: state before the first step, each part [L, B, H].
+      **conditions: see `run`.
+
+    Returns:
+      logits [B, T, V] float32, the state after the last step, and the
+      activations by name.
+    """
+    outputs, carry, params = self.run(tokens, carry, **conditions)
+    flat = outputs.reshape(-1, self.hidden_size)
+    logits = token_scores.logits(flat, params["head"], params["head_bias"])
+    logits = logits.reshape(*outputs.shape[:2], self.vocab_size)
+    activations = {"lstm/output": outputs.swapaxes(0, 1)}
+    return logits.swapaxes(0, 1), carry, activations
+
+  def score(
+    self,
+    tokens: jax.Array,
+    carry: lstm.LSTMCarry,
+    targets: jax.Array,
+    weights: jax.Array,
+    **conditions: Any,
+  ) -> tuple[TokenScores, lstm.LSTMCarry]:
+    """Nats of the tokens that follow, without logits for all of them at once
+    in the backward pass.
+
+    Args:
+      tokens: [B, T] int32 inputs.
+      carry: state before the first step, each part [L, B, H].
+      targets: [B, T] int32, the tokens that follow.
+      weights: [B, T] float32, of each in the total.
+      **conditions: see `run`.
+
+    Returns:
+      the scores, [B, T] where one a token, and the state after the last step.
+    """
+    outputs, carry, params = self.run(tokens, carry, **conditions)
+    scores = token_scores.score_tokens(
+      outputs.reshape(-1, self.hidden_size),
+      params["head"],
+      params["head_bias"],
+      # The core's order, steps before rows: to turn targets costs less.
+      targets.T.ravel(),
+      weights.T.ravel(),
+    )
+    nll, correct = (part.reshape(tokens.shape[::-1]).T for part in scores[1:])
+    return TokenScores(scores.total, nll, correct), carry
+
+  @nn.compact
+  def run(
     self,
     tokens: jax.Array,
     carry: lstm.LSTMCarry,
@@ -48,7 +103,7 @@ class LanguageModel(nn.Module):
     output_masks: jax.Array | None = None,
     position: jax.Array | None = None,
   ) -> tuple[jax.Array, lstm.LSTMCarry, dict[str, jax.Array]]:
-    """Scores every next token.
+    """Runs the core.
 
     Args:
       tokens: [B, T] int32 inputs.
@@ -62,8 +117,8 @@ class LanguageModel(nn.Module):
         Read where there is a cycle.
 
     Returns:
-      logits [B, T, V] float32, the state after the last step, and the
-      activations by name.
+      outputs [T, B, H] of the last layer, the state after the last step, and
+      the parameters by name.
     """
     params = self._params()
     dtype = jnp.dtype(self.dtype)
@@ -94,11 +149,7 @@ class LanguageModel(nn.Module):
       reset=None if reset is None else reset.T,
       output_masks=output_masks,
     )
-    flat = outputs.reshape(-1, self.hidden_size)
-    logits = _logits(flat, params["head"].astype(dtype), params["head_bias"])
-    logits = logits.reshape(*outputs.shape[:2], self.vocab_size)
-    activations = {"lstm/output": outputs.swapaxes(0, 1)}
-    return logits.swapaxes(0, 1), carry, activations
+    return outputs, carry, params
 
   def _params(self) -> dict[str, jax.Array]:
     gates, upper = 4 * self.hidden_size, self.layers - 1
@@ -190,7 +241,7 @@ def step(
   outputs, carry = lstm.lstm(
     params.stacked, gates_in[None], carry, implementation="scan"
   )
-  return _logits(outputs[0], params.head, params.head_bias), carry
+  return token_scores.logits(outputs[0], params.head, params.head_bias), carry
 
 
 def _stacked(params: dict[str, jax.Array]) -> dict[str, jax.Array]:
@@ -202,9 +253,3 @@ def _stacked(params: dict[str, jax.Array]) -> dict[str, jax.Array]:
     "input": params["input"],
     "bias": params["input_bias"],
   }
-
-
-def _logits(outputs: jax.Array, head: jax.Array, bias: jax.Array) -> jax.Array:
-  """[N, H] -> [N, V], summed in float32 whatever the dtype of the product."""
-  logits = jnp.dot(outputs, head, preferred_element_type=jnp.float32)
-  return logits + bias[None, :]

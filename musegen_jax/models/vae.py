@@ -25,6 +25,7 @@ from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.models import gaussian, initializers, language_model, lstm
 from musegen_jax.models.encoder import Encoder
 from musegen_jax.models.gaussian import Gaussian
+from musegen_jax.models.token_scores import TokenScores
 
 
 class Conductor(nn.Module):
@@ -174,7 +175,7 @@ class VAE(nn.Module):
     inputs: jax.Array,
     output_masks: jax.Array | None = None,
   ) -> jax.Array:
-    """Scores every token of windows, given what came before it.
+    """Logits of every token of windows, given what came before it.
 
     Args:
       z: [B, Z].
@@ -184,6 +185,38 @@ class VAE(nn.Module):
     Returns:
       logits [B, T, V] float32.
     """
+    rows, conditions = self._heard(z, inputs, output_masks)
+    return join_segments(self.decoder(*rows, **conditions)[0], self.segments)
+
+  def score(
+    self,
+    z: jax.Array,
+    inputs: jax.Array,
+    targets: jax.Array,
+    weights: jax.Array,
+    output_masks: jax.Array | None = None,
+  ) -> TokenScores:
+    """Nats of windows' tokens; see `decode` and `LanguageModel.score`.
+
+    Args:
+      z: [B, Z].
+      inputs: [B, T] int32, begin and then the tokens but the last.
+      targets: [B, T] int32, the tokens.
+      weights: [B, T] float32, of each in the total.
+      output_masks: [L, T, B, H] factors on each layer's outputs (dropout).
+    """
+    rows, conditions = self._heard(z, inputs, output_masks)
+    targets, weights = (
+      cut_segments(part, self.segments) for part in (targets, weights)
+    )
+    scores, _ = self.decoder.score(*rows, targets, weights, **conditions)
+    nll, correct = (join_segments(part, self.segments) for part in scores[1:])
+    return TokenScores(scores.total, nll, correct)
+
+  def _heard(
+    self, z: jax.Array, inputs: jax.Array, output_masks: jax.Array | None
+  ) -> tuple[tuple[jax.Array, lstm.LSTMCarry], dict[str, jax.Array | None]]:
+    """What the decoder takes: rows and their state, and the conditions."""
     batch, steps = inputs.shape
     conditions = self.conditions(z)
     rows = segment_inputs(inputs, self.segments, self.begin)
@@ -194,14 +227,15 @@ class VAE(nn.Module):
       output_masks = masks.swapaxes(1, 2).reshape(
         self.layers, steps // self.segments, -1, self.hidden_size
       )
-    logits, _, _ = self.decoder(
-      rows,
-      conditions.carry,
-      context=conditions.gates,
-      output_masks=output_masks,
-    )
-    logits = logits.reshape(self.segments, batch, -1, self.vocab_size)
-    return logits.swapaxes(0, 1).reshape(batch, steps, self.vocab_size)
+    heard = {"context": conditions.gates, "output_masks": output_masks}
+    return (rows, conditions.carry), heard
+
+
+def cut_segments(windows: jax.Array, segments: int) -> jax.Array:
+  """[B, T] -> [S*B, T/S]: the segments as rows."""
+  batch, steps = windows.shape
+  parts = jnp.asarray(windows).reshape(batch, segments, steps // segments)
+  return parts.swapaxes(0, 1).reshape(segments * batch, -1)
 
 
 def segment_inputs(inputs: jax.Array, segments: int, begin: int) -> jax.Array:
@@ -209,16 +243,13 @@ def segment_inputs(inputs: jax.Array, segments: int, begin: int) -> jax.Array:
 
   No segment hears the one before it: what they share is in z.
   """
-  batch, steps = inputs.shape
-  parts = jnp.asarray(inputs).reshape(batch, segments, steps // segments)
-  parts = parts.at[:, :, 0].set(begin)
-  return parts.swapaxes(0, 1).reshape(segments * batch, -1)
+  return cut_segments(inputs, segments).at[:, 0].set(begin)
 
 
 def join_segments(rows: jax.Array, segments: int) -> jax.Array:
-  """[S*B, T/S] -> [B, T], the inverse of cutting into segments."""
-  parts = rows.reshape(segments, -1, rows.shape[-1])
-  return parts.swapaxes(0, 1).reshape(parts.shape[1], -1)
+  """[S*B, T/S, ...] -> [B, T, ...], the inverse of `cut_segments`."""
+  parts = rows.reshape(segments, -1, *rows.shape[1:]).swapaxes(0, 1)
+  return parts.reshape(parts.shape[0], -1, *rows.shape[2:])
 
 
 def decoder(model: VAE) -> language_model.LanguageModel:

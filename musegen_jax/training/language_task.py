@@ -43,16 +43,19 @@ def make_loss(
       key = state_lib.step_key(seed, state_lib.DROPOUT, step)
       window = rows["inputs"].shape[1]
       masks = steps.dropout_masks(key, rows["row"], window, model, dropout)
-    logits, carry, _ = model.apply(
+    scores, carry = model.apply(
       {"params": params},
       rows["inputs"],
       carry,
+      rows["targets"],
+      rows["mask"],
       reset=rows["reset"],
       output_masks=masks,
       position=rows.get("position"),
+      method="score",
     )
-    nll, correct = steps.token_nll(logits, rows["targets"])
-    return (nll * rows["mask"]).sum(), ({"nll": nll, "correct": correct}, carry)
+    outputs = {"nll": scores.nll, "correct": scores.correct}
+    return scores.total, (outputs, carry)
 
   return loss
 

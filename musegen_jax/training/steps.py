@@ -33,14 +33,6 @@ class Loss(Protocol):
     whole batch), then arrays [B, T] for the metrics and the new carry."""
 
 
-def token_nll(
-  logits: jax.Array, targets: jax.Array
-) -> tuple[jax.Array, jax.Array]:
-  """Nats and correctness of each target: two float32 [B, T] arrays."""
-  nll = optax.softmax_cross_entropy_with_integer_labels(logits, targets)
-  return nll, (logits.argmax(-1) == targets).astype(jnp.float32)
-
-
 def dropout_masks(
   key: jax.Array,
   rows: jax.Array,

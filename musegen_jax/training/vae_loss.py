@@ -28,21 +28,18 @@ from musegen_jax.training import steps
 BITS = float(np.log(2))  # nats in a bit
 
 
-def objective(
-  reconstruction: jax.Array,
-  kl: jax.Array,
-  beta: jax.Array | float,
-  free_bits: float,
+def kl_cost(
+  kl: jax.Array, beta: jax.Array | float, free_bits: float
 ) -> jax.Array:
-  """reconstruction + beta * max(kl - free bits, 0), nats of each window [B].
+  """beta * max(kl - free bits, 0), nats of each window [B]: what the objective
+  adds to -log p(x | z).
 
   Args:
-    reconstruction: [B], -log p(x | z).
-    kl: [B], from the posterior to the prior.
+    kl: [B], from the posterior to the prior, in nats.
     beta: weight of the KL.
     free_bits: in bits a window.
   """
-  return reconstruction + beta * jnp.maximum(kl - free_bits * BITS, 0)
+  return beta * jnp.maximum(kl - free_bits * BITS, 0)
 
 
 def row_draws(
@@ -71,13 +68,10 @@ def make_loss(
     def draws(use: int, shape: tuple[int, ...], kind: str) -> jax.Array:
       return row_draws(state_lib.step_key(seed, use, step), row, shape, kind)
 
-    def decode(z: jax.Array, inputs: jax.Array) -> jax.Array:
-      masks = None
-      if dropout:
-        key = state_lib.step_key(seed, state_lib.DROPOUT, step)
-        masks = steps.dropout_masks(key, row, shape[0], model, dropout)
-      return model.apply({"params": params}, z, inputs, masks, method="decode")
-
+    masks = None
+    if dropout:
+      key = state_lib.step_key(seed, state_lib.DROPOUT, step)
+      masks = steps.dropout_masks(key, row, shape[0], model, dropout)
     posterior = model.apply({"params": params}, targets, method="encode")
     noise = draws(state_lib.NOISE, (model.latent_size,), "normal")
     z = gaussian.sample(posterior, noise)
@@ -90,19 +84,24 @@ def make_loss(
       share = vae.scheduled_sampling * step / total_steps
       guessed = draws(state_lib.GUESSED_INPUTS, shape, "uniform") < share
       key = state_lib.step_key(seed, state_lib.GUESSES, step)
-      guesses = _guess(key, row, jax.lax.stop_gradient(decode(z, inputs)))
+      logits = model.apply(
+        {"params": params}, z, inputs, masks, method="decode"
+      )
+      guesses = _guess(key, row, jax.lax.stop_gradient(logits))
       # Slots beyond a bar's end are given, in sampling too.
       known = jnp.roll(mask, 1, axis=1) == 0
       inputs = jnp.where(guessed & ~known, guesses, inputs)
       inputs = inputs.at[:, 0].set(model.begin)
-    nll, correct = steps.token_nll(decode(z, inputs), targets)
+    scores = model.apply(
+      {"params": params}, z, inputs, targets, mask, masks, method="score"
+    )
     kl = gaussian.kl_to_standard(posterior).sum(-1)
     warmth = jnp.minimum(step / max(vae.warmup_steps, 1), 1.0)
     beta = vae.beta * (warmth if vae.warmup_steps else 1.0)
-    total = objective((nll * mask).sum(1), kl, beta, vae.free_bits)
+    cost = kl_cost(kl, beta, vae.free_bits)
     if vae.mmd_weight:
       prior = draws(state_lib.PRIOR, (model.latent_size,), "normal")
-      total += vae.mmd_weight * _discrepancy(z, prior)
+      cost += vae.mmd_weight * _discrepancy(z, prior)
     length = mask.sum(1)
 
     def spread(values: jax.Array) -> jax.Array:
@@ -110,9 +109,15 @@ def make_loss(
       share = values / jnp.maximum(length, 1)
       return jnp.broadcast_to(share[:, None], mask.shape)
 
-    outputs = {"nll": nll, "correct": correct}
-    outputs |= {"kl": spread(kl), "objective": spread(total)}
-    return total.sum(), (outputs, None)
+    reconstruction = (scores.nll * mask).sum(1)
+    outputs = {
+      "nll": scores.nll,
+      "correct": scores.correct,
+      "kl": spread(kl),
+      "objective": spread(reconstruction + cost),
+    }
+    # Of the scores only the total has a gradient.
+    return scores.total + cost.sum(), (outputs, None)
 
   return loss
 

@@ -16,7 +16,7 @@ from musegen_jax.data.notes import Piece
 from musegen_jax.evaluation import collapse, latent_space
 from musegen_jax.models import gaussian, vae
 from musegen_jax.sampling import latent
-from musegen_jax.training import metrics, steps, vae_loss
+from musegen_jax.training import metrics, vae_loss
 from musegen_jax.training import state as state_lib
 from musegen_jax.training import task as task_lib
 from musegen_jax.training.task import Task, Validation
@@ -80,10 +80,11 @@ def _reconstruct(
 ) -> tuple[gaussian.Gaussian, jax.Array, jax.Array]:
   posterior = model.apply({"params": params}, tokens, method="encode")
   z = gaussian.sample(posterior, noise)
-  logits = model.apply({"params": params}, z, inputs, method="decode")
-  nll, correct = steps.token_nll(logits, tokens)
-  mask = tokens != pad
-  return posterior, (nll * mask).sum(1), (correct * mask).sum(1)
+  mask = (tokens != pad).astype(jnp.float32)
+  scores = model.apply(
+    {"params": params}, z, inputs, tokens, mask, method="score"
+  )
+  return posterior, (scores.nll * mask).sum(1), (scores.correct * mask).sum(1)
 
 
 def score(
@@ -122,7 +123,8 @@ def score(
   )
   posterior, nll, correct = joined
   kl = np.asarray(gaussian.kl_to_standard(posterior))
-  total = vae_loss.objective(nll, kl.sum(1), settings.beta, settings.free_bits)
+  cost = vae_loss.kl_cost(kl.sum(1), settings.beta, settings.free_bits)
+  total = nll + cost
   count = windows.mask(tokens, codec).sum()
   units = latent_space.active_units(posterior.mean)
   kl_bits = float(kl.sum(1).mean()) / vae_loss.BITS

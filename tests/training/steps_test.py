@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from musegen_jax import config as config_lib
-from musegen_jax.models import language_model
+from musegen_jax.models import language_model, token_scores
 from musegen_jax.training import (
   language_task,
   metrics,
@@ -80,13 +80,13 @@ def test_it_learns_and_is_traced_once(
   monkeypatch: pytest.MonkeyPatch,
 ) -> None:
   traces = []
-  token_nll = steps.token_nll
+  score_tokens = token_scores.score_tokens
 
-  def count(logits: jax.Array, targets: jax.Array) -> tuple:
-    traces.append(logits.shape)
-    return token_nll(logits, targets)
+  def count(outputs: jax.Array, *others: jax.Array) -> tuple:
+    traces.append(outputs.shape)
+    return score_tokens(outputs, *others)
 
-  monkeypatch.setattr(steps, "token_nll", count)
+  monkeypatch.setattr(token_scores, "score_tokens", count)
   begun, step_fn = make_step(dropout=0.1)
   losses, first_traces = [], 0
   for number in range(120):
