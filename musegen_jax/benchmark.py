@@ -8,7 +8,7 @@ import sys
 
 from absl import flags
 
-from musegen_jax import errors, frame_flags
+from musegen_jax import errors, frame_flags, startup
 from musegen_jax.evaluation import frame_table
 from musegen_jax.evaluation.frame_published import SETS
 from musegen_jax.training import frame_benchmark, frame_seeds
@@ -37,6 +37,7 @@ _BASELINES_ONLY = flags.DEFINE_bool(
 def main(argv: list[str]) -> None:
   """Reads the data, trains what is missing, prints the table."""
   del argv
+  startup.prepare()
   given = flags.FLAGS
   sources, studies = frame_flags.read(given.data, given.data_dir, given.config)
   plan = frame_benchmark.Plan(

@@ -5,7 +5,7 @@ import pathlib
 
 from absl import flags
 
-from musegen_jax import errors
+from musegen_jax import errors, startup
 from musegen_jax.comparison import run, systems
 
 _RUNS = flags.DEFINE_list(
@@ -52,6 +52,7 @@ _OVERWRITE = flags.DEFINE_bool(
 def main(argv: list[str]) -> None:
   """Compares and writes the report."""
   del argv
+  startup.prepare()
   settings = run.Settings(
     runs=tuple(systems.parse(_RUNS.value, "runs", named=False)),
     folders=tuple(systems.parse(_MIDI_DIR.value, "midi_dir", named=True)),

@@ -5,7 +5,7 @@ import pathlib
 
 from absl import flags
 
-from musegen_jax import errors
+from musegen_jax import errors, startup
 from musegen_jax.evaluation import embedding
 from musegen_jax.training import checkpoints
 
@@ -31,6 +31,7 @@ _OVERWRITE = flags.DEFINE_bool(
 def main(argv: list[str]) -> None:
   """Loads, embeds, says what came of it."""
   del argv
+  startup.prepare()
   loaded = checkpoints.load(_CHECKPOINT.value)
   folder = pathlib.Path(_OUTPUT.value)
   index = embedding.embed(

@@ -7,7 +7,7 @@ import sys
 from absl import flags
 
 from musegen_jax import config as config_lib
-from musegen_jax import errors
+from musegen_jax import errors, startup
 from musegen_jax.evaluation import frame_run, run, table, vae_run, vae_table
 from musegen_jax.training import checkpoints
 
@@ -73,6 +73,7 @@ def evaluate(
 def main(argv: list[str]) -> None:
   """Loads, scores, prints."""
   del argv
+  startup.prepare()
   loaded = checkpoints.load(_CHECKPOINT.value)
   peer = checkpoints.load(_LSTM.value) if _LSTM.value else None
   where = {"checkpoint": str(loaded.path), "step": loaded.step}

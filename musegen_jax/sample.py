@@ -6,7 +6,7 @@ import pathlib
 from absl import flags
 
 from musegen_jax import config as config_lib
-from musegen_jax import errors, sample_flags
+from musegen_jax import errors, sample_flags, startup
 from musegen_jax.sampling import (
   audio,
   harmonise_run,
@@ -38,6 +38,7 @@ flags.adopt_module_key_flags(sample_flags)
 def main(argv: list[str]) -> None:
   """Loads, samples, writes."""
   del argv
+  startup.prepare()
   # Before the checkpoint is read: mistakes that need no model to be seen.
   sample_flags.strategy().check()
   font = audio.check(_SOUNDFONT.value) if _WAV.value else None

@@ -7,7 +7,7 @@ import sys
 
 from absl import flags
 
-from musegen_jax import errors, frame_flags
+from musegen_jax import errors, frame_flags, startup
 from musegen_jax.training import frame_search
 
 _TRIALS = flags.DEFINE_integer(
@@ -24,6 +24,7 @@ _OUTPUT_DIR = flags.DEFINE_string(
 def main(argv: list[str]) -> None:
   """Searches every study on every set and prints the trials, best first."""
   del argv
+  startup.prepare()
   given = flags.FLAGS
   sources, studies = frame_flags.read(given.data, given.data_dir, given.config)
   spaces = {

@@ -6,7 +6,7 @@ import pathlib
 from absl import flags
 from ml_collections import config_flags
 
-from musegen_jax import errors
+from musegen_jax import errors, startup
 from musegen_jax.training import parallel, run
 
 _WORKDIR = flags.DEFINE_string(
@@ -48,6 +48,7 @@ def define_flags() -> None:
 def main(argv: list[str]) -> None:
   """Joins the other processes, if any, and trains."""
   del argv
+  startup.prepare()
   parallel.initialize(
     _COORDINATOR.value, _NUM_PROCESSES.value, _PROCESS_ID.value
   )

@@ -27,6 +27,7 @@ ROOMS = [
   {"training"},
   {"comparison"},
   {
+    "startup",
     "train",
     "evaluate",
     "compare",

@@ -92,7 +92,6 @@ class LanguageModel(nn.Module):
     nll, correct = (part.reshape(tokens.shape[::-1]).T for part in scores[1:])
     return TokenScores(scores.total, nll, correct), carry
 
-  @nn.compact
   def run(
     self,
     tokens: jax.Array,
@@ -120,7 +119,7 @@ class LanguageModel(nn.Module):
       outputs [T, B, H] of the last layer, the state after the last step, and
       the parameters by name.
     """
-    params = self._params()
+    params = self.params()
     dtype = jnp.dtype(self.dtype)
     # The embedding's dtype is that of the core, which casts the weights in its
     # products and so sums their gradients in float32.
@@ -151,7 +150,9 @@ class LanguageModel(nn.Module):
     )
     return outputs, carry, params
 
-  def _params(self) -> dict[str, jax.Array]:
+  @nn.compact
+  def params(self) -> dict[str, jax.Array]:
+    """The parameters by name; drawn without running anything."""
     gates, upper = 4 * self.hidden_size, self.layers - 1
     linen = nn.initializers
     # Embeddings of unit scale: with smaller ones the gates hardly see the

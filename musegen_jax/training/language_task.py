@@ -6,7 +6,6 @@ Letters: B rows of this device, T window, L layers, H LSTM units.
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from musegen_jax import config as config_lib
@@ -70,8 +69,7 @@ def make(
   batch_at, epoch, validate, overview = by_unit(config, codec, dataset, model)
 
   def init_params(seed: int) -> state_lib.Params:
-    tokens = jnp.zeros((1, 1), jnp.int32)
-    return task_lib.draw_params(model, seed, tokens, model.zero_carry(1))
+    return task_lib.draw_params(model, seed, method="params")
 
   def preview(params: state_lib.Params, step: int) -> Piece:
     tokens = decode.sample(

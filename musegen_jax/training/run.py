@@ -11,7 +11,7 @@ import jax
 import tqdm
 
 from musegen_jax import config as config_lib
-from musegen_jax import config_rules, plots
+from musegen_jax import config_rules
 from musegen_jax.training import checkpoints, loop, pace, parallel
 from musegen_jax.training import setup as setup_lib
 from musegen_jax.training import state as state_lib
@@ -102,12 +102,14 @@ def train(
       return
     writer = None
     if parallel.is_main():
-      writer = writer_lib.Writer(workdir, int(state.step))
+      text = json.dumps(setup.meta["config"], indent=2)
+      writer = writer_lib.Writer(workdir, int(state.step), text)
       stack.callback(writer.close)
-      writer.text("config", json.dumps(setup.meta["config"], indent=2))
     stopped = _run_loop(setup, state, progress, manager, writer)
     manager.wait_until_finished()
     if writer:
+      from musegen_jax import plots  # Late, as below.
+
       plots.loss_curve(writer_lib.read_metrics(workdir), workdir / "loss.png")
       print(
         f"stopped by a signal; the same command goes on in {workdir}"
@@ -137,6 +139,10 @@ def _run_loop(
     by_device = parallel.by_device(state.params)
     validation = task.validate(by_device, step)
     if writer:
+      # Late: matplotlib takes as long to load as all else before the first
+      # step.
+      from musegen_jax import plots
+
       piece = task.preview(by_device[0], step)
       writer.image(step, "sample", plots.piano_roll_image(piece))
       for name, values in validation.vectors.items():

@@ -1,6 +1,7 @@
 """What a training run needs to know of one kind of model."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -68,9 +69,16 @@ class Task:
 def draw_params(
   network: Any, seed: int, *inputs: Any, **named: Any
 ) -> state_lib.Params:
-  """Parameters drawn from a seed; they do not depend on the batch."""
-  init = jax.jit(network.init)
-  return init(state_lib.init_key(seed), *inputs, **named)["params"]
+  """Parameters drawn from a seed; they do not depend on the batch.
+
+  Args:
+    network: a Flax module.
+    seed: of the draw.
+    *inputs: arrays the module is shown.
+    **named: settings of the call, `method` among them.
+  """
+  init = jax.jit(functools.partial(network.init, **named))
+  return init(state_lib.init_key(seed), *inputs)["params"]
 
 
 def count_tokens(codec: Codec) -> Callable[[Batch], int]:

@@ -1,10 +1,11 @@
 """Where a run's figures go: metrics.jsonl and TensorBoard."""
 
+import functools
 import json
 import pathlib
+from typing import Any
 
 import numpy as np
-import tensorboardX
 
 METRICS = "metrics.jsonl"
 
@@ -25,18 +26,31 @@ def read_metrics(workdir: pathlib.Path) -> list[dict]:
 class Writer:
   """Writes rows of scalars and pictures; one per run, in one process."""
 
-  def __init__(self, workdir: pathlib.Path, first_step: int) -> None:
+  def __init__(
+    self, workdir: pathlib.Path, first_step: int, config: str
+  ) -> None:
     """Opens the files, dropping rows after `first_step`, which a killed run
-    wrote after its last checkpoint."""
+    wrote after its last checkpoint; TensorBoard shows `config` as text."""
     rows = [r for r in read_metrics(workdir) if r["step"] <= first_step]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     temporary = workdir / f".{METRICS}.tmp"
     temporary.write_text(text)
     temporary.replace(workdir / METRICS)
     self._file = (workdir / METRICS).open("a")
-    self._board = tensorboardX.SummaryWriter(
-      str(workdir / "tensorboard"), purge_step=first_step + 1
+    self._folder, self._first_step = workdir / "tensorboard", first_step
+    self._config = config
+
+  @functools.cached_property
+  def _board(self) -> Any:
+    # With the first row, not before the first step: where torch is installed
+    # tensorboardX imports it, which takes a second.
+    import tensorboardX
+
+    board = tensorboardX.SummaryWriter(
+      str(self._folder), purge_step=self._first_step + 1
     )
+    board.add_text("config", self._config, 0)
+    return board
 
   def scalars(self, step: int, values: dict[str, float]) -> None:
     """Adds one row at a step (completed updates)."""
@@ -57,11 +71,8 @@ class Writer:
     """Adds a picture, uint8 [height, width, 3], to TensorBoard."""
     self._board.add_image(name, pixels, step, dataformats="HWC")
 
-  def text(self, name: str, text: str) -> None:
-    """Adds a text, such as the hyper-parameters, to TensorBoard."""
-    self._board.add_text(name, text, 0)
-
   def close(self) -> None:
     """Flushes and closes both."""
     self._file.close()
-    self._board.close()
+    if "_board" in vars(self):
+      self._board.close()
