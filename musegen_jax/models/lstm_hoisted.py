@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from musegen_jax.models import lstm_cell
+
 
 def run(
   params: dict[str, jax.Array],
@@ -78,27 +80,16 @@ def _forward_loop(
     if keep_t is not None:
       h, c = jnp.where(keep_t, h, 0), jnp.where(keep_t, c, 0)
     gates += jnp.dot(weights, h, preferred_element_type=c.dtype)
-    i, f, g, o = jnp.split(gates, 4)
-    i, f, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jax.nn.sigmoid(o)
-    g = jnp.tanh(g)
-    old_c, c = c, f * c + i * g
-    tanh_c = jnp.tanh(c)
-    h = (o * tanh_c).astype(dtype)
+    old_c = c
+    h, c, cell = lstm_cell.advance(gates, c, axis=0)
+    h = h.astype(dtype)
     if not save_slopes:
       return (h, c, rows), (h, None)
-    by_gate = (
-      g * i * (1 - i),
-      old_c * f * (1 - f),
-      i * (1 - g * g),
-      tanh_c * o * (1 - o),
-    )
+    by_gate, into_c = lstm_cell.slopes(cell, old_c, axis=0)
     # Each step's row of inputs is read once, so its slopes can take its place:
     # this saves a [T, G, B] buffer and the time to fill it with zeros.
-    rows = lax.dynamic_update_index_in_dim(
-      rows, jnp.concatenate(by_gate).astype(dtype), t, 0
-    )
-    f = f if keep_t is None else jnp.where(keep_t, f, 0)
-    into_c = o * (1 - tanh_c * tanh_c)
+    rows = lax.dynamic_update_index_in_dim(rows, by_gate.astype(dtype), t, 0)
+    f = cell.f if keep_t is None else jnp.where(keep_t, cell.f, 0)
     return (h, c, rows), (h, (f.astype(dtype), into_c.astype(dtype)))
 
   state = (h.astype(dtype), c, gates_in)
@@ -134,10 +125,8 @@ def _recurrence_backward(residuals: tuple, cotangents: tuple) -> tuple:
     by_gate = lax.dynamic_index_in_dim(rows, t, keepdims=False)
     d_h += d_output.astype(d_h.dtype)
     d_c += d_h * into_c.astype(d_c.dtype)
-    i_slope, f_slope, g_slope, o_slope = jnp.split(by_gate.astype(d_c.dtype), 4)
-    d_gates = jnp.concatenate(
-      (d_c * i_slope, d_c * f_slope, d_c * g_slope, d_h * o_slope)
-    ).astype(dtype)
+    by_gate = by_gate.astype(d_c.dtype)
+    d_gates = lstm_cell.gate_gradients(by_gate, d_h, d_c, axis=0).astype(dtype)
     rows = lax.dynamic_update_index_in_dim(rows, d_gates, t, 0)
     d_h = jnp.dot(weights, d_gates, preferred_element_type=d_h.dtype)
     if keep_t is not None:

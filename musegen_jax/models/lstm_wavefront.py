@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from musegen_jax.models import lstm_cell
+
 
 def run(
   params: dict[str, jax.Array],
@@ -124,25 +126,15 @@ def _forward_loop(
     gates = products[:layers] + jnp.concatenate(
       (first.astype(c.dtype), products[layers:] + bias)
     )
-    i, f, g, o = jnp.split(gates, 4, axis=-1)
-    i, f, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jax.nn.sigmoid(o)
-    g = jnp.tanh(g)
     old_c = c if keep_s is None else jnp.where(keep_s, c, 0)
-    new_c = f * old_c + i * g
-    tanh_c = jnp.tanh(new_c)
-    new_h = (o * tanh_c).astype(dtype)
+    new_h, new_c, cell = lstm_cell.advance(gates, old_c, axis=-1)
+    new_h = new_h.astype(dtype)
     state = jnp.where(active, new_h, h), jnp.where(active, new_c, c)
     if not save_slopes:
       return state, (state[0][-1], None)
-    by_gate = (
-      g * i * (1 - i),
-      old_c * f * (1 - f),
-      i * (1 - g * g),
-      tanh_c * o * (1 - o),
-    )
-    f = f if keep_s is None else jnp.where(keep_s, f, 0)
-    into_c = o * (1 - tanh_c * tanh_c)
-    slopes = (jnp.concatenate(by_gate, axis=-1), f, into_c)
+    by_gate, into_c = lstm_cell.slopes(cell, old_c, axis=-1)
+    f = cell.f if keep_s is None else jnp.where(keep_s, cell.f, 0)
+    slopes = (by_gate, f, into_c)
     return state, (state[0], tuple(slope.astype(dtype) for slope in slopes))
 
   diagonals = jnp.arange(steps + layers - 1)
@@ -183,17 +175,8 @@ def _diagonals_backward(residuals: tuple, cotangents: tuple) -> tuple:
     d_output, (by_gate, f, into_c), active, keep_s, masks_s = inputs
     d_h = d_h.at[-1].add(d_output.astype(d_h.dtype))
     through_c = d_c + d_h * into_c.astype(d_c.dtype)
-    i_slope, f_slope, g_slope, o_slope = jnp.split(
-      by_gate.astype(d_c.dtype), 4, axis=-1
-    )
-    d_gates = jnp.concatenate(
-      (
-        through_c * i_slope,
-        through_c * f_slope,
-        through_c * g_slope,
-        d_h * o_slope,
-      ),
-      axis=-1,
+    d_gates = lstm_cell.gate_gradients(
+      by_gate.astype(d_c.dtype), d_h, through_c, axis=-1
     )
     d_gates = jnp.where(active, d_gates, 0).astype(dtype)
     products = _multiply(
