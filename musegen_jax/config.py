@@ -8,6 +8,16 @@ import dataclasses
 
 from musegen_jax.errors import UserError
 
+# Ways to run the LSTM's steps, see models/lstm.py.
+IMPLEMENTATIONS = (
+  "auto",
+  "scan",
+  "hoisted",
+  "recomputed",
+  "wavefront",
+  "cudnn",
+)
+
 
 @dataclasses.dataclass(kw_only=True)
 class Data:
@@ -33,6 +43,7 @@ class Model:
   layers: int = 2  # L
   dropout: float = 0.2  # share of each layer's outputs dropped in training
   dtype: str = "float32"  # of the matrix products: float32 or bfloat16
+  implementation: str = "auto"  # of the LSTM; "recomputed" needs less memory
 
 
 @dataclasses.dataclass(kw_only=True)

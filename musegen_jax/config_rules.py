@@ -2,7 +2,7 @@
 
 import re
 
-from musegen_jax.config import Config, Data
+from musegen_jax.config import IMPLEMENTATIONS, Config, Data
 from musegen_jax.errors import UserError
 
 Rule = tuple[bool, str]
@@ -75,6 +75,12 @@ def _train_rules(config: Config, devices: int) -> list[Rule]:
     (
       model.dtype in ("float32", "bfloat16"),
       f"model.dtype {model.dtype!r} is neither float32 nor bfloat16",
+    ),
+    (
+      # cudnn is there to check ours against: it knows no reset.
+      model.implementation in set(IMPLEMENTATIONS) - {"cudnn"},
+      f"model.implementation {model.implementation!r} is not in:"
+      f" {', '.join(name for name in IMPLEMENTATIONS if name != 'cudnn')}",
     ),
     (optimizer.learning_rate > 0, "optimizer.learning_rate must be above 0"),
     (optimizer.clip_norm > 0, "optimizer.clip_norm must be above 0"),

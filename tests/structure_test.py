@@ -152,6 +152,7 @@ def test_every_field_is_read(section: str, field: str) -> None:
     ("train", "accumulate", 3, "4 x 3"),
     ("model", "dropout", 1.0, "model.dropout"),
     ("model", "dtype", "float16", "float16"),
+    ("model", "implementation", "cudnn", "'cudnn' is not in: auto, scan"),
     ("optimizer", "warmup_steps", 99999, "warmup_steps 99999"),
     ("optimizer", "frozen", "(", "regular expression"),
     ("data", "transpose_semitones", 13, "0..12"),

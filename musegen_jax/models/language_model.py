@@ -29,6 +29,7 @@ class LanguageModel(nn.Module):
       float32.
     cycle: C, tokens after which the metre is where it was; 0 where the model
       is not told the place of a token.
+    implementation: of the LSTM, see `lstm.lstm`.
   """
 
   vocab_size: int
@@ -37,6 +38,7 @@ class LanguageModel(nn.Module):
   layers: int
   dtype: str = "float32"
   cycle: int = 0
+  implementation: str = "auto"
 
   def __call__(
     self, tokens: jax.Array, carry: lstm.LSTMCarry, **conditions: Any
@@ -147,6 +149,7 @@ class LanguageModel(nn.Module):
       carry,
       reset=None if reset is None else reset.T,
       output_masks=output_masks,
+      implementation=self.implementation,
     )
     return outputs, carry, params
 
@@ -194,6 +197,7 @@ def from_config(model: config_lib.Model, codec: Codec) -> LanguageModel:
     layers=model.layers,
     dtype=model.dtype,
     cycle=codec.cycle,
+    implementation=model.implementation,
   )
 
 

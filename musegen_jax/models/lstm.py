@@ -10,18 +10,15 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from musegen_jax.config import IMPLEMENTATIONS
 from musegen_jax.models import (
+  lstm_choice,
   lstm_cudnn,
   lstm_hoisted,
+  lstm_recomputed,
   lstm_scan,
   lstm_wavefront,
 )
-
-IMPLEMENTATIONS = ("auto", "scan", "hoisted", "wavefront", "cudnn")
-# Up to this B*H*H a GPU waits for the loop more than it computes, so layers
-# side by side are free: one recurrent product takes under 1.5 us at the peak
-# of an H200 (790 TFLOP/s bfloat16). From a model of the card, not measured.
-WAVEFRONT_LIMIT = 1.5e8
 
 
 class LSTMCarry(NamedTuple):
@@ -66,9 +63,10 @@ def lstm(
     output_masks: [L, T, B, H] factors on what each layer passes upwards
       (dropout); the recurrence is untouched.
     implementation: "scan" is the textbook loop, "hoisted" the fast one,
-      "wavefront" the one for GPUs, all layers at once; "auto" takes the one
-      that `fastest` names. They agree up to rounding. "cudnn" is NVIDIA's, to
-      check ours against: float32, without reset and output_masks.
+      "recomputed" the same with less memory, "wavefront" the one for GPUs, all
+      layers at once; "auto" takes the one that `fastest` names. They agree up
+      to rounding. "cudnn" is NVIDIA's, to check ours against: float32, without
+      reset and output_masks.
 
   Returns:
     The last layer's outputs [T, B, H] and the state after the last step.
@@ -82,12 +80,16 @@ def lstm(
     raise ValueError(f"implementation {implementation!r} is not in: {choices}")
   _check_shapes(params, gates_in, carry, reset, output_masks)
   if implementation == "auto":
-    implementation = fastest(jax.default_backend(), *carry.h.shape)
+    implementation = lstm_choice.fastest(
+      jax.default_backend(), *carry.h.shape, str(gates_in.dtype)
+    )
   match implementation:
     case "scan":
       run = lstm_scan.run
     case "hoisted":
       run = lstm_hoisted.run
+    case "recomputed":
+      run = lstm_recomputed.run
     case "wavefront":
       run = lstm_wavefront.run
     case "cudnn":
@@ -96,14 +98,6 @@ def lstm(
   state = (carry.h.astype(dtype), carry.c.astype(dtype))
   outputs, state = run(params, gates_in, state, reset, output_masks)
   return outputs, LSTMCarry(*state)
-
-
-def fastest(platform: str, layers: int, batch: int, hidden_size: int) -> str:
-  """The implementation for a JAX platform ("cpu", "gpu", "tpu") and sizes."""
-  small = batch * hidden_size**2 <= WAVEFRONT_LIMIT
-  if platform == "gpu" and layers > 1 and small:
-    return "wavefront"
-  return "hoisted"
 
 
 def single_layer(recurrent: jax.Array) -> dict[str, jax.Array]:

@@ -10,6 +10,8 @@ Letters: T time step, B batch, H LSTM units, G = 4H gates (i, f, g, o),
 L layers.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -25,28 +27,67 @@ def run(
   output_masks: jax.Array | None,
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
   """Runs layer after layer; the contract is that of `lstm.lstm`."""
+  return run_layers(
+    params, gates_in, carry, reset, output_masks, recurrence, _upper_layer
+  )
+
+
+def run_layers(
+  params: dict[str, jax.Array],
+  gates_in: jax.Array,
+  carry: tuple[jax.Array, jax.Array],
+  reset: jax.Array | None,
+  output_masks: jax.Array | None,
+  first_layer: Callable,
+  upper_layer: Callable,
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+  """Runs layer after layer on transposed states.
+
+  Args:
+    params: and the next four as `lstm.lstm` takes them.
+    gates_in: see there.
+    carry: h and c.
+    reset: see there.
+    output_masks: see there.
+    first_layer: (recurrent [H, G], gates [T, G, B], h [H, B], c [H, B], keep
+      [T, 1, B] or None) -> outputs [T, H, B] and the last h and c.
+    upper_layer: (kernel [H, G], bias [G], recurrent [H, G], inputs [T, H, B],
+      h, c, keep) -> likewise.
+  """
   h, c = (jnp.swapaxes(state, 1, 2) for state in carry)
   keep = None if reset is None else ~reset[:, None, :]
-  gates = jnp.swapaxes(gates_in, 1, 2)
-  kernels, biases = jnp.unstack(params["input"]), jnp.unstack(params["bias"])
+  outputs = jnp.swapaxes(gates_in, 1, 2)
   last_h, last_c = [], []
   for layer, recurrent in enumerate(jnp.unstack(params["recurrent"])):
-    outputs, h_end, c_end = _recurrence(
-      recurrent, gates, h[layer], c[layer], keep
-    )
-    last_h.append(h_end.T)
-    last_c.append(c_end.T)
+    state = h[layer], c[layer], keep
+    if layer:
+      kernel, bias = params["input"][layer - 1], params["bias"][layer - 1]
+      outputs, *end = upper_layer(kernel, bias, recurrent, outputs, *state)
+    else:
+      outputs, *end = first_layer(recurrent, outputs, *state)
+    last_h.append(end[0].T)
+    last_c.append(end[1].T)
     if output_masks is not None:
       masks = jnp.swapaxes(output_masks[layer], 1, 2)
       outputs = outputs * masks.astype(outputs.dtype)
-    if layer < len(kernels):
-      gates = _project(outputs, kernels[layer], biases[layer])
   outputs = jnp.swapaxes(outputs, 1, 2)
   return outputs, (jnp.stack(last_h), jnp.stack(last_c))
 
 
+def _upper_layer(
+  kernel: jax.Array,
+  bias: jax.Array,
+  recurrent: jax.Array,
+  inputs: jax.Array,
+  h: jax.Array,
+  c: jax.Array,
+  keep: jax.Array | None,
+) -> tuple[jax.Array, jax.Array, jax.Array]:
+  return recurrence(recurrent, project(inputs, kernel, bias), h, c, keep)
+
+
 @jax.custom_vjp
-def _recurrence(
+def recurrence(
   recurrent: jax.Array,
   gates_in: jax.Array,
   h: jax.Array,
@@ -54,13 +95,13 @@ def _recurrence(
   keep: jax.Array | None,
 ) -> tuple[jax.Array, jax.Array, jax.Array]:
   """One layer: [H, G], [T, G, B], [H, B], [H, B], [T, 1, B] -> [T, H, B]."""
-  outputs, last, _ = _forward_loop(
+  outputs, last, _ = forward_loop(
     recurrent, gates_in, h, c, keep, save_slopes=False
   )
   return outputs, *last
 
 
-def _forward_loop(
+def forward_loop(
   recurrent: jax.Array,
   gates_in: jax.Array,
   h: jax.Array,
@@ -69,6 +110,9 @@ def _forward_loop(
   *,
   save_slopes: bool,
 ) -> tuple[jax.Array, tuple, tuple | None]:
+  """Outputs [T, H, B], the last h and c, and with `save_slopes` what
+  `recurrence_backward` wants of every step: rows [T, G, B], (f, into_c) [T, H,
+  B]."""
   dtype = gates_in.dtype
   # The barrier keeps XLA from folding the transposition into every step.
   weights = lax.optimization_barrier(recurrent.astype(dtype).T)
@@ -107,13 +151,15 @@ def _recurrence_forward(
   c: jax.Array,
   keep: jax.Array | None,
 ) -> tuple:
-  outputs, last, slopes = _forward_loop(
+  outputs, last, slopes = forward_loop(
     recurrent, gates_in, h, c, keep, save_slopes=True
   )
   return (outputs, *last), (recurrent, h, outputs, slopes, keep)
 
 
-def _recurrence_backward(residuals: tuple, cotangents: tuple) -> tuple:
+def recurrence_backward(residuals: tuple, cotangents: tuple) -> tuple:
+  """Gradients of `recurrence` from (recurrent, first h, outputs, slopes, keep)
+  and those of what it returned."""
   recurrent, first_h, outputs, (rows, slopes), keep = residuals
   d_outputs, d_h, d_c = cotangents
   dtype = outputs.dtype
@@ -144,7 +190,7 @@ def _recurrence_backward(residuals: tuple, cotangents: tuple) -> tuple:
   return d_recurrent, d_gates, d_h, d_c, None
 
 
-_recurrence.defvjp(_recurrence_forward, _recurrence_backward)
+recurrence.defvjp(_recurrence_forward, recurrence_backward)
 
 
 def _sum_outer(left: jax.Array, right: jax.Array) -> jax.Array:
@@ -157,9 +203,7 @@ def _sum_outer(left: jax.Array, right: jax.Array) -> jax.Array:
 
 
 @jax.custom_vjp
-def _project(
-  inputs: jax.Array, kernel: jax.Array, bias: jax.Array
-) -> jax.Array:
+def project(inputs: jax.Array, kernel: jax.Array, bias: jax.Array) -> jax.Array:
   """Gates [T, G, B] from the layer below: [T, H, B], [H, G], [G]."""
   dtype = inputs.dtype
   gates = lax.dot_general(
@@ -171,10 +215,11 @@ def _project(
 def _project_forward(
   inputs: jax.Array, kernel: jax.Array, bias: jax.Array
 ) -> tuple:
-  return _project(inputs, kernel, bias), (inputs, kernel, bias)
+  return project(inputs, kernel, bias), (inputs, kernel, bias)
 
 
-def _project_backward(residuals: tuple, d_gates: jax.Array) -> tuple:
+def project_backward(residuals: tuple, d_gates: jax.Array) -> tuple:
+  """Gradients of `project` from its arguments and that of the gates."""
   inputs, kernel, bias = residuals
   d_inputs = lax.dot_general(
     kernel.astype(d_gates.dtype), d_gates, (((1,), (1,)), ((), ()))
@@ -185,4 +230,4 @@ def _project_backward(residuals: tuple, d_gates: jax.Array) -> tuple:
   return jnp.swapaxes(d_inputs, 0, 1), d_kernel, d_bias
 
 
-_project.defvjp(_project_forward, _project_backward)
+project.defvjp(_project_forward, project_backward)

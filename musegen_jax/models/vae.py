@@ -98,6 +98,7 @@ class VAE(nn.Module):
     conductor_size: C; 0 for the flat decoder.
     dtype: of the matrix products; parameters, logits and posterior are
       float32.
+    implementation: of the decoder's LSTM, see `lstm.lstm`.
   """
 
   vocab_size: int
@@ -113,6 +114,7 @@ class VAE(nn.Module):
   segments: int = 1
   conductor_size: int = 0
   dtype: str = "float32"
+  implementation: str = "auto"
 
   def setup(self) -> None:
     """Declares the parts."""
@@ -260,6 +262,7 @@ def decoder(model: VAE) -> language_model.LanguageModel:
     model.hidden_size,
     model.layers,
     model.dtype,
+    implementation=model.implementation,
   )
 
 
@@ -280,4 +283,5 @@ def from_config(config: config_lib.Config, codec: Codec) -> VAE:
     segments=config.train.window // vae.segment_steps if hierarchical else 1,
     conductor_size=vae.conductor_size if hierarchical else 0,
     dtype=config.model.dtype,
+    implementation=config.model.implementation,
   )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from jax import test_util
 
-from musegen_jax.models import lstm, lstm_wavefront
+from musegen_jax.models import lstm
 from tests.models.lstm_cases import (
   assert_close,
   make_inputs,
@@ -34,13 +34,13 @@ def test_hoisted_equals_scan(size: tuple, extras: tuple) -> None:
     inputs, options = make_inputs(*size, "float64")
     options |= {name: None for name in options if name not in extras}
     expected = values_and_gradients(inputs, **options, implementation="scan")
-    actual = values_and_gradients(inputs, **options, implementation="auto")
+    actual = values_and_gradients(inputs, **options, implementation="hoisted")
     assert_close(actual, expected, 1e-10)
   inputs, options = jax.tree.map(
     lambda array: array if array.dtype == bool else array.astype("float32"),
     (inputs, options),
   )
-  actual = values_and_gradients(inputs, **options, implementation="auto")
+  actual = values_and_gradients(inputs, **options, implementation="hoisted")
   assert actual[0][0].dtype == "float32"
   assert_close(actual, expected, 1e-6)
 
@@ -182,46 +182,6 @@ def test_reset_equals_starting_anew(implementation: str) -> None:
   assert jnp.isnan(outputs[:4]).all()  # the state of before is not a number
   anew = run(params, gates_in[4:], lstm.initial_carry(2, 3, 4))
   assert_close((outputs[4:], last), anew, 1e-6)
-
-
-@pytest.mark.parametrize(
-  ("platform", "layers", "batch", "hidden_size", "name"),
-  [
-    ("cpu", 3, 64, 512, "hoisted"),
-    ("tpu", 3, 64, 512, "hoisted"),
-    ("gpu", 3, 64, 512, "wavefront"),
-    ("gpu", 2, 1, 1, "wavefront"),
-    ("gpu", 1, 64, 512, "hoisted"),  # no layers to run side by side
-    ("gpu", 2, 150, 1000, "wavefront"),
-    ("gpu", 2, 151, 1000, "hoisted"),  # one layer fills the card
-    ("gpu", 3, 256, 1024, "hoisted"),
-  ],
-)
-def test_auto_depends_on_platform_and_sizes(
-  platform: str, layers: int, batch: int, hidden_size: int, name: str
-) -> None:
-  assert lstm.fastest(platform, layers, batch, hidden_size) == name
-
-
-@pytest.mark.parametrize(
-  ("platform", "layers", "expected"),
-  [("cpu", 2, False), ("gpu", 1, False), ("gpu", 2, True)],
-)
-def test_auto_follows_the_machine_it_runs_on(
-  monkeypatch: pytest.MonkeyPatch, platform: str, layers: int, expected: bool
-) -> None:
-  inputs, _ = make_inputs(layers, 2, 3, 4, "float32")
-  calls = []
-
-  def wavefront(*arguments: Any) -> tuple:
-    calls.append(arguments)
-    return arguments[1], arguments[2]
-
-  monkeypatch.setattr(jax, "default_backend", lambda: platform)
-  monkeypatch.setattr(lstm_wavefront, "run", wavefront)
-  # A new function each time, so that nothing traced before is used.
-  jax.eval_shape(lambda *arguments: lstm.lstm(*arguments), *inputs)
-  assert bool(calls) == expected
 
 
 def test_wrong_arguments_are_named() -> None:
