@@ -13,7 +13,7 @@ import jax.numpy as jnp
 
 from musegen_jax import config as config_lib
 from musegen_jax.data.codecs.codec import Codec
-from musegen_jax.models import initializers, lstm, token_scores
+from musegen_jax.models import initializers, lstm, lstm_step, token_scores
 from musegen_jax.models.token_scores import TokenScores
 
 
@@ -208,13 +208,13 @@ class StepParams:
   Attributes:
     table: [C, V, G], the first layer's projected input of every token at every
       place; C is 1 where the model is not told the place.
-    stacked: what `lstm.lstm` takes.
+    layers: of the LSTM.
     head: [H, V].
     head_bias: [V] float32.
   """
 
   table: jax.Array
-  stacked: dict[str, jax.Array]
+  layers: tuple[lstm_step.Layer, ...]
   head: jax.Array
   head_bias: jax.Array
 
@@ -226,7 +226,8 @@ def step_params(params: dict[str, Any], dtype: str) -> StepParams:
   table = table[None]
   if "position" in cast:
     table = table + cast["position"][:, None, :]
-  return StepParams(table, _stacked(cast), cast["head"], params["head_bias"])
+  layers = lstm_step.unstack(_stacked(cast))
+  return StepParams(table, layers, cast["head"], params["head_bias"])
 
 
 def step(
@@ -243,10 +244,8 @@ def step(
   gates_in = params.table[places, tokens]
   if context is not None:
     gates_in += context.astype(gates_in.dtype)
-  outputs, carry = lstm.lstm(
-    params.stacked, gates_in[None], carry, implementation="scan"
-  )
-  return token_scores.logits(outputs[0], params.head, params.head_bias), carry
+  outputs, carry = lstm_step.step(params.layers, gates_in, carry)
+  return token_scores.logits(outputs, params.head, params.head_bias), carry
 
 
 def _stacked(params: dict[str, jax.Array]) -> dict[str, jax.Array]:
