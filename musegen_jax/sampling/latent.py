@@ -16,6 +16,7 @@ from musegen_jax.data import notes
 from musegen_jax.data.codecs.codec import Codec, Grid
 from musegen_jax.evaluation import decoding, latent_space
 from musegen_jax.models import free_running, vae
+from musegen_jax.sampling import ahead
 from musegen_jax.sampling.strategies import Strategy
 
 # Randomness is addressed by (seed, piece, window of the piece, use).
@@ -112,21 +113,34 @@ def decode(
   """
   may_say = decoding.allowed(codec)
   numbers = np.unique(wanted.nonzero()[0] // batch_size)
-  for number in tqdm.tqdm(numbers, "decode", unit=" batches", delay=2):
-    # Always a whole batch: another shape might round differently.
+
+  def make(device: jax.Device) -> ahead.Compute:
+    own = jax.device_put(params, device)
+
+    def compute(number: int) -> np.ndarray:
+      # Always a whole batch: another shape might round differently.
+      first = number * batch_size
+      at = np.minimum(first + np.arange(batch_size), len(wanted) - 1)
+      forced, address = rows.forced[at], (rows.pieces[at], rows.parts[at])
+      tokens = free_running.decode(
+        own,
+        rows.z[at],
+        forced,
+        _random(seed, *address, OUTPUT, forced.shape[1]),
+        may_say,
+        model=model,
+        choose=strategy,
+      )
+      return np.asarray(tokens).astype(np.int16)
+
+    return compute
+
+  batches = ahead.in_order(make, numbers)
+  shown = tqdm.tqdm(
+    batches, "decode", total=len(numbers), unit=" batches", delay=2
+  )
+  for number, tokens in zip(numbers, shown, strict=True):
     first = number * batch_size
-    at = np.minimum(first + np.arange(batch_size), len(wanted) - 1)
-    forced, address = rows.forced[at], (rows.pieces[at], rows.parts[at])
-    tokens = free_running.decode(
-      params,
-      rows.z[at],
-      forced,
-      _random(seed, *address, OUTPUT, forced.shape[1]),
-      may_say,
-      model=model,
-      choose=strategy,
-    )
-    tokens = np.asarray(tokens).astype(np.int16)
     for row in wanted[first : first + batch_size].nonzero()[0]:
       yield int(first + row), tokens[row]
 

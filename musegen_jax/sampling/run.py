@@ -9,10 +9,11 @@ import json
 import pathlib
 from collections.abc import Callable, Sequence
 
+import jax
 import numpy as np
 import tqdm
 
-from musegen_jax import atomic, plots
+from musegen_jax import atomic
 from musegen_jax import config as config_lib
 from musegen_jax.data import midi, shards
 from musegen_jax.data.codecs import codec as codec_lib
@@ -22,6 +23,7 @@ from musegen_jax.evaluation import baselines
 from musegen_jax.evaluation import run as evaluation_run
 from musegen_jax.models import frames, language_model
 from musegen_jax.sampling import (
+  ahead,
   audio,
   decode,
   frame_decode,
@@ -187,34 +189,65 @@ def sample(
     "settings": json.loads(json.dumps(dataclasses.asdict(settings)))
   }
   open_folder(folder, header, overwrite)
-  sampler = make_sampler(params, config, codec, settings.baseline)
   wanted = sorted(set(settings.only)) or range(settings.num)
   result: dict[str, list] = {"pieces": [], "silent": []}
   numbers = sorted({index // settings.batch_size for index in wanted})
-  for number in tqdm.tqdm(numbers, "sample", unit=" batches", delay=2):
-    # Always a whole batch: another shape might round differently.
+  batches = ahead.in_order(
+    _batch_maker(params, config, codec, settings, primers), numbers
+  )
+  shown = tqdm.tqdm(
+    batches, "sample", total=len(numbers), unit=" batches", delay=2
+  )
+  for number, pieces in zip(numbers, shown, strict=True):
     first = number * settings.batch_size
-    indices = np.arange(first, first + settings.batch_size)
-    pieces = sampler(
-      indices=indices,
-      primers=[primers[index % len(primers)] for index in indices],
-      lengths=within_window(settings.lengths, config, codec),
-      strategy=settings.strategy,
-      seed=settings.seed,
-    )
-    chosen = [row for row, index in enumerate(indices) if index in wanted]
-    for row in chosen:
-      index, piece = int(indices[row]), codec.decode(pieces[row])
+    for index, tokens in enumerate(pieces, first):
+      if index not in wanted:
+        continue
+      piece = codec.decode(tokens)
       if not len(piece.notes):
         result["silent"].append(index)
         continue
       path = folder / f"piece-{index:05d}.mid"
       write_piece(piece, path, png, soundfont)
       result["pieces"].append(
-        {"index": index, "file": path.name, "tokens": len(pieces[row])}
+        {"index": index, "file": path.name, "tokens": len(tokens)}
         | describe(piece)
       )
   return write_index(folder, header | result)
+
+
+def _batch_maker(
+  params: dict,
+  config: config_lib.Config,
+  codec: codec_lib.Codec,
+  settings: Settings,
+  primers: Sequence[np.ndarray],
+) -> Callable[[jax.Device], ahead.Compute]:
+  """What makes, for a device, the function from a batch's number to its
+  pieces."""
+  fitted = None
+  if settings.baseline:
+    fitted = make_sampler(params, config, codec, settings.baseline)
+
+  def make(device: jax.Device) -> ahead.Compute:
+    own = jax.device_put(params, device)
+    sampler = fitted or make_sampler(own, config, codec, "")
+
+    def compute(number: int) -> list[np.ndarray]:
+      # Always a whole batch: another shape might round differently.
+      first = number * settings.batch_size
+      indices = np.arange(first, first + settings.batch_size)
+      return sampler(
+        indices=indices,
+        primers=[primers[index % len(primers)] for index in indices],
+        lengths=within_window(settings.lengths, config, codec),
+        strategy=settings.strategy,
+        seed=settings.seed,
+      )
+
+    return compute
+
+  return make
 
 
 def write_index(folder: pathlib.Path, result: dict) -> dict:
@@ -230,6 +263,9 @@ def write_piece(
   """Writes the MIDI file and what else was asked for."""
   midi.write_midi(piece, path)
   if png:
+    # Late: matplotlib takes a third of a second to load.
+    from musegen_jax import plots
+
     plots.piano_roll(piece, path.with_suffix(".png"))
   if soundfont:
     audio.render(path, path.with_suffix(".wav"), soundfont)
