@@ -1,6 +1,7 @@
 """How a token is drawn from logits. Letters: B rows, V vocabulary."""
 
 import dataclasses
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -10,21 +11,51 @@ from musegen_jax.errors import UserError
 NEVER = -jnp.inf
 
 
+def _ranks(values: jax.Array) -> jax.Array:
+  """int32 in the order of float32 values: their bits, those of negative ones
+  turned round."""
+  bits = jax.lax.bitcast_convert_type(values, jnp.int32)
+  return jnp.where(bits < 0, bits ^ jnp.iinfo(jnp.int32).max, bits)
+
+
+def _at_least(
+  logits: jax.Array, enough: Callable[[jax.Array], jax.Array]
+) -> jax.Array:
+  """Keeps the most likely tokens of [B, V], just so many that they are enough,
+  and any tied with the last.
+
+  Sorting 391 tokens for one threshold takes a CPU ten times as long as finding
+  it by halves: 32 questions settle the bits of a float32.
+
+  Args:
+    logits: [B, V] float32.
+    enough: [B, V] bool, the kept -> [B] bool; where some are enough, more are.
+  """
+  # -0.0 is 0.0, and they are to be tied.
+  ranks = _ranks(logits + 0.0)
+
+  def halve(_: int, bounds: tuple) -> tuple:
+    low, high = bounds
+    # The mean rounded up, without the sum, which may overflow.
+    middle = (low | high) - ((low ^ high) >> 1)
+    holds = enough(ranks >= middle[:, None])
+    return jnp.where(holds, middle, low), jnp.where(holds, high, middle - 1)
+
+  bounds = ranks.min(-1), ranks.max(-1)
+  least, _ = jax.lax.fori_loop(0, 32, halve, bounds)
+  return jnp.where(ranks >= least[:, None], logits, NEVER)
+
+
 def keep_top_k(logits: jax.Array, k: int) -> jax.Array:
   """Keeps the k most likely tokens of [B, V], and any tied with the last."""
-  least = jax.lax.top_k(logits, k)[0][:, -1:]
-  return jnp.where(logits >= least, logits, NEVER)
+  return _at_least(logits, lambda kept: kept.sum(-1) >= k)
 
 
 def keep_top_p(logits: jax.Array, p: float) -> jax.Array:
   """Keeps the smallest set of tokens whose probability reaches p (nucleus
-  sampling, Holtzman et al. 2020)."""
-  ordered = jnp.sort(logits, axis=-1, descending=True)
-  probs = jax.nn.softmax(ordered, axis=-1)
-  before = jnp.cumsum(probs, axis=-1) - probs
-  # The most likely token always stays: nothing comes before it.
-  kept = jnp.where(before < p, ordered, jnp.inf)
-  return jnp.where(logits >= kept.min(-1, keepdims=True), logits, NEVER)
+  sampling, Holtzman et al. 2020), and any tied with its last."""
+  probs = jax.nn.softmax(logits, axis=-1)
+  return _at_least(logits, lambda kept: (probs * kept).sum(-1) >= p)
 
 
 def keep_min_p(logits: jax.Array, p: float) -> jax.Array:

@@ -1,7 +1,10 @@
 """Draws match their probabilities; filters keep what they say."""
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
 
 from musegen_jax.errors import UserError
 from musegen_jax.sampling import strategies
@@ -35,6 +38,38 @@ def draws(strategy: strategies.Strategy, count: int = 20_000) -> np.ndarray:
 def test_shares(strategy: strategies.Strategy, expected: list) -> None:
   strategy.check()
   np.testing.assert_allclose(draws(strategy), expected, atol=1e-3)
+
+
+# Few values, so that many are tied; none is as good as impossible.
+SOME_LOGITS = st_numpy.arrays(
+  np.float32,
+  (1, 7),
+  elements=st.sampled_from([-np.inf, -80.0, -2.5, -0.0, 0.0, 1e-30, 3.25]),
+).filter(lambda logits: np.isfinite(logits).any())
+quick = hypothesis.settings(max_examples=60, deadline=None)
+
+
+@quick
+@hypothesis.given(SOME_LOGITS, st.integers(1, 9))
+def test_top_k_is_that_of_a_sort(logits: np.ndarray, k: int) -> None:
+  ordered = np.sort(logits[0])[::-1]
+  expected = logits[0] >= ordered[min(k, 7) - 1]
+  kept = np.asarray(strategies.keep_top_k(logits, k))[0]
+  np.testing.assert_array_equal(kept, np.where(expected, logits[0], -np.inf))
+
+
+@quick
+@hypothesis.given(SOME_LOGITS, st.sampled_from([1e-6, 0.2, 0.45, 0.77, 0.999]))
+def test_top_p_is_that_of_a_sort(logits: np.ndarray, p: float) -> None:
+  probs = np.exp(logits[0].astype(np.float64) - logits.max())
+  probs /= probs.sum()
+  # Sums at p itself fall as they round.
+  masses = np.array([probs[logits[0] >= x].sum() for x in logits[0]])
+  hypothesis.assume((np.abs(masses - p) > 1e-5).all())
+  least = logits[0][masses >= p].max()
+  kept = np.asarray(strategies.keep_top_p(logits, p))[0]
+  expected = np.where(logits[0] >= least, logits[0], -np.inf)
+  np.testing.assert_array_equal(kept, expected)
 
 
 def test_edges_of_the_uniform_never_draw_the_impossible() -> None:
