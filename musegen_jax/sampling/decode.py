@@ -5,6 +5,7 @@ Letters: B rows, C tokens a chunk, N tokens a piece, V vocabulary.
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -20,6 +21,9 @@ from musegen_jax.sampling import grammar as grammar_lib
 from musegen_jax.sampling.strategies import NEVER, Strategy
 
 CHUNK = 256
+# Pieces that are done leave the batch when a quarter of it holds the rest: few
+# sizes, for each is compiled. Below this it is not worth it.
+MIN_ROWS, SHRINK = 4, 4
 # Tokens a second of music that no real performance needs; a piece that would
 # say more is brought to its end.
 MAX_TOKENS_PER_SECOND = 100
@@ -181,34 +185,80 @@ def run_chunks(
   advance: Callable[[Any, jax.Array, jax.Array], tuple[Any, jax.Array]],
   state: Any,
   done: Callable[[Any], jax.Array],
+  take: Callable[[Any, np.ndarray], Any],
   indices: np.ndarray,
   primers: Sequence[np.ndarray],
   seed: int,
 ) -> list[np.ndarray]:
-  """Calls `advance` chunk by chunk until every row is done.
+  """Calls `advance` chunk by chunk until every row is done; rows that are leave
+  the batch, so that one long piece does not hold the others' time.
 
   Args:
-    advance: (state, uniforms [C, B], forced [C, B]) -> (state, tokens [C, B]).
+    advance: (state, uniforms [C, R], forced [C, R]) -> (state, tokens [C, R]),
+      for the R rows that are left.
     state: before the first token.
-    done: state -> bool [B].
+    done: state -> bool [R].
+    take: (state, which [N]) -> the state of those rows alone.
     indices: [B] numbers of the pieces, the address of their randomness.
     primers: B token arrays to be forced.
     seed: the rest of the address.
 
   Returns:
-    B arrays of tokens, all of one length.
+    B arrays of tokens, each as long as its row was in the batch.
   """
-  chunks = []
-  while not chunks or not np.asarray(jax.device_get(done(state))).all():
-    number = len(chunks)
-    forced = np.full((CHUNK, len(primers)), -1, np.int32)
-    for row, primer in enumerate(primers):
-      part = primer[number * CHUNK : (number + 1) * CHUNK]
-      forced[: len(part), row] = part
-    uniforms = _uniforms(seed, indices, number, CHUNK)
+  rows = np.arange(len(primers))
+  said: list[list[np.ndarray]] = [[] for _ in primers]
+  for number in itertools.count():
+    forced = np.full((CHUNK, len(rows)), -1, np.int32)
+    for column, row in enumerate(rows):
+      part = primers[row][number * CHUNK : (number + 1) * CHUNK]
+      forced[: len(part), column] = part
+    uniforms = _uniforms(seed, indices[rows], number, CHUNK)
     state, tokens = advance(state, uniforms, jnp.asarray(forced))
-    chunks.append(tokens)
-  return list(np.concatenate(jax.device_get(chunks)).T)
+    finished, tokens = jax.device_get((done(state), tokens))
+    for row, column in zip(rows, np.asarray(tokens).T, strict=True):
+      said[row].append(column)
+    left = int((~np.asarray(finished)).sum())
+    if not left:
+      return [np.concatenate(parts) for parts in said]
+    size = _smaller(len(rows), left)
+    if size < len(rows):
+      # Those that go on, in their order; done ones fill up the size.
+      which = np.argsort(finished, kind="stable")[:size]
+      rows, state = rows[which], take(state, which)
+
+
+def _smaller(rows: int, left: int) -> int:
+  """The size of batch that holds those left, where few sizes are used."""
+  while rows // SHRINK >= max(left, MIN_ROWS):
+    rows //= SHRINK
+  return rows
+
+
+@jax.jit
+def _take(
+  state: DecodeState, limits: Limits, which: jax.Array
+) -> tuple[DecodeState, Limits]:
+  def rows(array: jax.Array) -> jax.Array:
+    return array[which]
+
+  state = DecodeState(
+    token=rows(state.token),
+    position=state.position,
+    carry=LSTMCarry(*(part[:, which] for part in state.carry)),
+    grammar=jax.tree.map(rows, state.grammar),
+  )
+  return state, take_limits(limits, which)
+
+
+def take_limits(limits: Limits, which: jax.Array | np.ndarray) -> Limits:
+  """The limits of some rows."""
+  return Limits(
+    steps=limits.steps[which],
+    tokens=limits.tokens[which],
+    min_steps=limits.min_steps[which],
+    note_steps=limits.note_steps,
+  )
 
 
 def sample(
@@ -249,14 +299,22 @@ def sample(
   )
 
   def advance(
-    state: DecodeState, uniforms: jax.Array, forced: jax.Array
-  ) -> tuple[DecodeState, jax.Array]:
-    return _sample_chunk(
+    held: tuple[DecodeState, Limits], uniforms: jax.Array, forced: jax.Array
+  ) -> tuple[tuple[DecodeState, Limits], jax.Array]:
+    state, limits = held
+    state, tokens = _sample_chunk(
       params, state, uniforms, forced, limits, tables, strategy
     )
+    return (state, limits), tokens
 
   rows = run_chunks(
-    advance, state, lambda s: s.grammar.done, indices, primers, seed
+    advance,
+    (state, limits),
+    lambda held: held[0].grammar.done,
+    lambda held, which: _take(*held, which),
+    indices,
+    primers,
+    seed,
   )
   return [cut_at_end(row, codec) for row in rows]
 

@@ -22,7 +22,17 @@ _choose = jax.jit(decode.choose, static_argnames="strategy")
 class _State:
   histories: np.ndarray
   grammar: grammar_lib.State
+  limits: decode.Limits
   position: int
+
+
+def _take(state: _State, which: np.ndarray) -> _State:
+  return _State(
+    state.histories[which],
+    jax.tree.map(lambda part: part[which], state.grammar),
+    decode.take_limits(state.limits, which),
+    state.position,
+  )
 
 
 def sample(
@@ -40,7 +50,6 @@ def sample(
   `decode.sample`."""
   batch = len(indices)
   tables = grammar_lib.tables(codec)
-  limits = decode.make_limits(codec, primers, lengths)
   width = max(order - 1, 1)
 
   def advance(
@@ -56,7 +65,7 @@ def sample(
         uniforms[offset],
         grammar,
         state.position + offset,
-        limits,
+        state.limits,
         forced[offset],
         tables=tables,
         strategy=strategy,
@@ -66,16 +75,20 @@ def sample(
       if np.asarray(grammar.done).all():
         break
     return (
-      _State(histories, grammar, state.position + len(said)),
+      _State(histories, grammar, state.limits, state.position + len(said)),
       np.stack(said),
     )
 
   rows = decode.run_chunks(
     advance,
     _State(
-      np.full((batch, 1), codec.begin, np.int32), grammar_lib.start(batch), 0
+      np.full((batch, 1), codec.begin, np.int32),
+      grammar_lib.start(batch),
+      decode.make_limits(codec, primers, lengths),
+      0,
     ),
     lambda state: state.grammar.done,
+    _take,
     indices,
     primers,
     seed,

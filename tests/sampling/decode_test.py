@@ -131,6 +131,41 @@ def test_primer_longer_than_a_chunk(params: dict) -> None:
   np.testing.assert_array_equal(piece[: len(primer)], primer)
 
 
+def test_finished_pieces_leave_the_batch(
+  params: dict, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  # Long primers keep some pieces going while the others are done.
+  long = np.tile(np.array([60, 188], np.int16), 300)
+  primers = [NONE] * 17
+  primers[3] = primers[11] = long
+  indices = list(range(5, 22))
+  sizes = []
+  inner = decode._sample_chunk
+
+  def count(*arguments: object) -> tuple:
+    sizes.append(len(arguments[1].token))
+    return inner(*arguments)
+
+  monkeypatch.setattr(decode, "_sample_chunk", count)
+  together = sample(params, indices, primers)
+  assert sizes[0] == 17 and set(sizes[1:]) == {4}
+  kept = sizes.copy()
+  monkeypatch.setattr(decode, "_smaller", lambda rows, left: rows)
+  apart = sample(params, indices, primers)
+  assert sizes[len(kept) :] == [17] * len(kept)
+  for ours, theirs in zip(together, apart, strict=True):
+    np.testing.assert_array_equal(ours, theirs)
+  np.testing.assert_array_equal(together[3][:600], long)
+
+
+@pytest.mark.parametrize(
+  ("rows", "left", "size"),
+  [(256, 65, 256), (256, 64, 64), (256, 5, 16), (256, 1, 4), (8, 1, 8)],
+)
+def test_batches_shrink_by_quarters(rows: int, left: int, size: int) -> None:
+  assert decode._smaller(rows, left) == size
+
+
 def test_ngram_goes_through_the_same_door() -> None:
   tune = np.tile(np.array([60, 256 + 49, 188, 64, 256 + 49, 192]), 8)
   pieces = [CODEC.framed(CODEC.transpose(tune, shift)) for shift in range(4)]
@@ -148,8 +183,15 @@ def test_ngram_goes_through_the_same_door() -> None:
       seed=0,
     )
 
-  a = draw([0, 1, 2], [NONE, NONE, tune[:6].astype(np.int16)])
-  b = draw([2, 9, 1], [tune[:6].astype(np.int16), NONE, NONE])
+  start = tune[:6].astype(np.int16)
+  long = np.tile(start, 60)
+  # The long one goes on when the others have left.
+  many = draw(list(range(20, 36)), [NONE] * 8 + [long] + [NONE] * 7)
+  alone = draw([28, 20], [long, NONE])
+  np.testing.assert_array_equal(many[8], alone[0])
+  np.testing.assert_array_equal(many[0], alone[1])
+  a = draw([0, 1, 2], [NONE, NONE, start])
+  b = draw([2, 9, 1], [start, NONE, NONE])
   np.testing.assert_array_equal(a[2], b[0])
   np.testing.assert_array_equal(a[1], b[2])
   np.testing.assert_array_equal(a[2][:6], tune[:6])
