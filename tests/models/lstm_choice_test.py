@@ -56,6 +56,7 @@ def test_a_gpu_that_was_not_measured_goes_by_the_rule(
     ((2, 7, 250), "hoisted"),
     ((2, 30, 300), "wavefront"),
     ((9, 8, 256), "hoisted"),
+    ((2, 128, 256), "hoisted"),  # hardly slower is not slower
   ],
 )
 def test_the_nearest_sizes_decide(
@@ -65,12 +66,13 @@ def test_the_nearest_sizes_decide(
     row(1, 8, 256, scan=1.0, hoisted=4.0, wavefront=2.0, cudnn=0.1),
     row(2, 8, 256, scan=9.0, hoisted=2.0, recomputed=1.0, wavefront=3.0),
     row(2, 32, 256, scan=9.0, hoisted=2.0, wavefront=1.0),
+    row(2, 128, 256, hoisted=2.0, wavefront=1.9),
   ]
   monkeypatch.setattr(lstm_choice, "_table", lambda: rows)
   assert lstm_choice.fastest("cpu", *sizes, "float32") == name
   rows.reverse()
   assert lstm_choice.fastest("cpu", *sizes, "bfloat16") == name
-  rows.append(row(1, 1, 1, wavefront=1.0) | {"dtype": "bfloat16"})
+  rows.append(row(1, 1, 1, hoisted=2.0, wavefront=1.0) | {"dtype": "bfloat16"})
   assert lstm_choice.fastest("cpu", *sizes, "bfloat16") == "wavefront"
 
 
