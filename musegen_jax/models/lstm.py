@@ -78,6 +78,7 @@ def lstm(
   if implementation not in IMPLEMENTATIONS:
     choices = ", ".join(IMPLEMENTATIONS)
     raise ValueError(f"implementation {implementation!r} is not in: {choices}")
+  params = {name: params[name] for name in ("recurrent", "input", "bias")}
   _check_shapes(params, gates_in, carry, reset, output_masks)
   if implementation == "auto":
     implementation = lstm_choice.fastest(
