@@ -15,6 +15,7 @@ IMPLEMENTATIONS = (
   "hoisted",
   "recomputed",
   "wavefront",
+  "pallas",
   "cudnn",
 )
 
@@ -101,6 +102,7 @@ class Train:
   window: int = 128  # T, tokens a row
   carry_state: bool = True  # windows continue the row before them
   accumulate: int = 1  # micro-batches a step, to save memory
+  steps_per_call: int = 0  # in one dispatch, at most; 0: 8, on a CPU 1
   log_every: int = 20
   evaluate_every: int = 250  # validation, and a checkpoint
   early_stop: int = 0  # evaluations without improvement; 0 never stops

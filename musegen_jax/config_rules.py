@@ -67,6 +67,7 @@ def _train_rules(config: Config, devices: int) -> list[Rule]:
     ),
     (train.early_stop >= 0, "train.early_stop must not be negative"),
     (train.seed >= 0, "train.seed must not be negative"),
+    (train.steps_per_call >= 0, "train.steps_per_call must not be negative"),
     (
       model.kind in ("lstm", "vae", "frames"),
       f"model.kind {model.kind!r} is neither lstm nor vae nor frames",

@@ -7,7 +7,8 @@ tokens that is cut into windows. Letters: B batch, T window, P pieces.
 import functools
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.data.corpus import Corpus
 
 Batch = dict[str, np.ndarray]
+Item = TypeVar("Item")
+Made = TypeVar("Made")
 
 
 def steps_per_epoch(corpus: Corpus, batch_size: int, window: int) -> int:
@@ -130,35 +133,43 @@ def make_batch_at(
 
 
 def prefetch(
-  batch_at: Callable[[int], Batch], first: int, last: int, depth: int = 2
-) -> Iterator[Batch]:
-  """Yields batch_at(first) .. batch_at(last - 1), made by a thread ahead of
-  time; an error in the thread is raised here."""
+  make: Callable[[Item], Made], items: Iterable[Item], depth: int = 2
+) -> Iterator[Made]:
+  """Yields make(item) of every item in turn, made by a thread ahead of time.
+
+  Args:
+    make: what the thread does; an error in it is raised here.
+    items: read by the thread, and no faster than it makes.
+    depth: how many made ones may wait, beside the one that is being made.
+  """
   ready: queue.Queue = queue.Queue(depth)
   stop = threading.Event()
 
-  def put(item: Batch | BaseException) -> None:
+  def put(made: Made | BaseException | None, ended: bool) -> None:
     while not stop.is_set():
       try:
-        return ready.put(item, timeout=0.1)
+        return ready.put((made, ended), timeout=0.1)
       except queue.Full:
         continue
 
   def work() -> None:
     try:
-      for step in range(first, last):
+      for item in items:
         if stop.is_set():
           return
-        put(batch_at(step))
+        put(make(item), ended=False)
+      put(None, ended=True)
     except BaseException as error:  # handed to the consumer, who raises it
-      put(error)
+      put(error, ended=True)
 
   threading.Thread(target=work, name="prefetch", daemon=True).start()
   try:
-    for _ in range(first, last):
-      item = ready.get()
-      if isinstance(item, BaseException):
-        raise item
-      yield item
+    while True:
+      made, ended = ready.get()
+      if ended and made is not None:
+        raise made
+      if ended:
+        return
+      yield made
   finally:
     stop.set()

@@ -132,10 +132,20 @@ def collect(state: state_lib.State) -> state_lib.State:
   return whole.replace(carry=jax.tree.map(join, state.carry))
 
 
-def pmap_step(**statics: Any) -> Callable:
-  """`steps.train_step` over all devices; the state's buffers are reused."""
-  step = functools.partial(steps.train_step, **statics)
-  return jax.pmap(step, axis_name=steps.AXIS, donate_argnums=0)
+def put_rows(batches: dict[str, np.ndarray]) -> Any:
+  """Batches [n, B, ...] of this process's rows on its devices, as arrays
+  [devices, n, B / devices, ...] laid out as the pmapped steps want them."""
+  mesh = jax.sharding.Mesh(np.array(jax.local_devices()), (steps.AXIS,))
+  by_device = jax.sharding.NamedSharding(
+    mesh, jax.sharding.PartitionSpec(steps.AXIS)
+  )
+  return jax.device_put(split_rows(batches, axis=1), by_device)
+
+
+def pmap_steps(**statics: Any) -> Callable:
+  """`steps.train_steps` over all devices; the state's buffers are reused."""
+  run = functools.partial(steps.train_steps, **statics)
+  return jax.pmap(run, axis_name=steps.AXIS, donate_argnums=0)
 
 
 def any_process(flag: bool) -> bool:

@@ -40,11 +40,12 @@ def stop_on_signals() -> Iterator[Callable[[], bool]]:
 
 def check_workdir(workdir: pathlib.Path, meta: dict, init_from: str) -> None:
   """Refuses a folder that holds another run; the data may have moved, but
-  must be the same."""
+  must be the same, and another machine may make more steps in a call."""
   settings = meta["config"]
   data = {k: v for k, v in settings["data"].items() if k != "data_dir"}
+  train = {k: v for k, v in settings["train"].items() if k != "steps_per_call"}
   identity = meta | {
-    "config": settings | {"data": data},
+    "config": settings | {"data": data, "train": train},
     "init_from": init_from,
   }
   workdir_lib.check_identity(workdir, identity)
@@ -154,7 +155,7 @@ def _run_loop(
   with stop_on_signals() as stop_requested:
     return loop.run(
       parallel.spread(state),
-      step_fn=setup.step_fn(),
+      steps_fn=setup.steps_fn(),
       batch_at=task.batch_at,
       count_notes=task.count_notes,
       steps_per_epoch=task.steps_per_epoch,

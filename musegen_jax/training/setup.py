@@ -50,9 +50,10 @@ class Setup:
     init = jax.jit(state_lib.init, static_argnums=0)
     return jax.device_get(init(self.tx, self.params, carry))
 
-  def step_fn(self) -> Callable:
-    """One update, over all devices: (state, batch) -> (state, metrics)."""
-    return parallel.pmap_step(
+  def steps_fn(self) -> Callable:
+    """Updates, over all devices: (state, the rows of a `calls.Call`) ->
+    (state, the metrics of each step)."""
+    return parallel.pmap_steps(
       loss=self.task.loss,
       metrics=self.task.metrics,
       tx=self.tx,

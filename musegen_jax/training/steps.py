@@ -4,7 +4,8 @@ Letters: B rows of this device, T window, L layers, H LSTM units, A
 micro-batches, V vocabulary.
 """
 
-from typing import Protocol
+import functools
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -143,3 +144,12 @@ def train_step(
     carry=carry,
   )
   return new_state, figures
+
+
+def train_steps(
+  state: state_lib.State, batches: dict[str, jax.Array], **statics: Any
+) -> tuple[state_lib.State, clu_metrics.Collection]:
+  """`train_step` on batches [n, B, T, ...], one after another; the metrics of
+  each step, arrays [n, ...]."""
+  step = functools.partial(train_step, **statics)
+  return jax.lax.scan(step, state, batches)

@@ -126,14 +126,14 @@ def test_prefetch_keeps_order_and_hands_on_errors() -> None:
       raise ValueError("step five")
     return step
 
-  feed = batches.prefetch(batch_at, 2, 9)
+  feed = batches.prefetch(batch_at, range(2, 9))
   assert [next(feed) for _ in range(3)] == [2, 3, 4]
   with pytest.raises(ValueError, match="step five"):
     next(feed)
 
 
 def test_prefetch_thread_ends_with_its_reader() -> None:
-  feed = batches.prefetch(lambda step: step, 0, 10**9)
+  feed = batches.prefetch(lambda step: step, range(10**9))
   next(feed)
   feed.close()
   deadline = time.monotonic() + 10

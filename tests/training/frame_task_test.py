@@ -81,7 +81,7 @@ def test_killed_run_ends_like_an_uninterrupted_one(
   summary = loop._summary
 
   def kill_at_five(pending: list) -> dict:
-    if pending[-1][0] == 5:
+    if pending[-1][0].stop == 5:
       raise Killed
     return summary(pending)
 

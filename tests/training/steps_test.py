@@ -26,13 +26,23 @@ def make_step(dropout: float = 0.0) -> tuple:
   params = task.draw_params(MODEL, 0, tokens, MODEL.zero_carry(1))
   tx = optimizer.make(settings, 1000, params)
   begun = parallel.spread(state.init(tx, params, MODEL.zero_carry(4)))
-  step_fn = parallel.pmap_step(
+  steps_fn = parallel.pmap_steps(
     loss=language_task.make_loss(MODEL, dropout, seed=0),
     metrics=metrics.TrainMetrics,
     tx=tx,
     accumulate=1,
   )
-  return begun, step_fn
+
+  def step(state: state.State, batch: dict) -> tuple:
+    after, metrics = steps_fn(state, put([batch]))
+    return after, jax.tree.map(lambda array: array[0], parallel.first(metrics))
+
+  return begun, step
+
+
+def put(batches: list[dict]) -> dict:
+  """Batches of successive steps, on the devices."""
+  return parallel.put_rows(jax.tree.map(lambda *each: np.stack(each), *batches))
 
 
 def make_batch(seed: int) -> dict[str, np.ndarray]:
@@ -54,8 +64,8 @@ def test_what_the_mask_hides_changes_nothing() -> None:
   results = []
   for each in (batch, changed):
     begun, step_fn = make_step()
-    after, metrics = step_fn(begun, parallel.split_rows(each))
-    results.append((parallel.first(after.params), parallel.first(metrics)))
+    after, metrics = step_fn(begun, each)
+    results.append((parallel.first(after.params), metrics))
   for a, b in zip(*map(jax.tree.leaves, results), strict=True):
     np.testing.assert_array_equal(a, b)
 
@@ -71,8 +81,8 @@ def test_loss_is_the_mean_over_unmasked_tokens() -> None:
   log_probs = np.asarray(jax.nn.log_softmax(logits))
   nll = -np.take_along_axis(log_probs, batch["targets"][..., None], 2)[..., 0]
   expected = (nll * batch["mask"]).sum() / batch["mask"].sum()
-  _, metrics = step_fn(begun, parallel.split_rows(batch))
-  loss = parallel.first(metrics).compute()["loss"]
+  _, metrics = step_fn(begun, batch)
+  loss = metrics.compute()["loss"]
   assert loss == pytest.approx(expected, rel=1e-5)
 
 
@@ -90,9 +100,8 @@ def test_it_learns_and_is_traced_once(
   begun, step_fn = make_step(dropout=0.1)
   losses, first_traces = [], 0
   for number in range(120):
-    batch = parallel.split_rows(make_batch(number))
-    begun, metrics = step_fn(begun, batch)
-    losses.append(float(parallel.first(metrics).compute()["loss"]))
+    begun, metrics = step_fn(begun, make_batch(number))
+    losses.append(float(metrics.compute()["loss"]))
     first_traces = first_traces or len(traces)
   assert losses[-1] < 0.5 < 1.5 < losses[0]
   assert len(traces) == first_traces > 0
