@@ -29,12 +29,14 @@ def _make_layout(
   variants: Sequence[Corpus],
   codec: Codec,
   windows: int,
+  window: int,
   transpose_semitones: int,
   seed: int,
 ) -> Callable[[int], tuple]:
-  """Returns `layout(epoch)`: where each piece of the epoch's circle ends [P],
-  what to add to a position in it to find its token [P], its shift in semitones
-  [P], the circle's rotation, and the order of the windows."""
+  """Returns `layout(epoch)`: where each piece of the epoch's circle begins and
+  ends [nP], what to add to a position in it to find its token [nP], its shift
+  in semitones [nP], the circle's length and rotation, and the order of the
+  windows. All pieces come n times, so that a window may run past the end."""
   plain = variants[0]
   bases = np.cumsum([0] + [len(corpus.tokens) for corpus in variants])
   starts = np.stack(
@@ -54,11 +56,40 @@ def _make_layout(
     shifts = rng.integers(low, high + 1)[order]
     ends = np.cumsum(lengths[variant, order])
     begins = ends - lengths[variant, order]
-    rotation = rng.integers(0, ends[-1])
+    length = ends[-1]
+    rotation = rng.integers(0, length)
     sources = starts[variant, order] - begins
-    return ends, sources, shifts, rotation, rng.permutation(windows)
+    turns = np.arange(2 + window // length)[:, None] * length
+    return (
+      (begins + turns).ravel(),
+      (ends + turns).ravel(),
+      (sources - turns).ravel(),
+      np.tile(shifts, len(turns)).astype(np.int16),
+      length,
+      rotation,
+      rng.permutation(windows),
+    )
 
   return layout
+
+
+def _runs(
+  ends: np.ndarray, first: np.ndarray, last: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+  """Cuts the stretches first .. last - 1 [B] of the circle where pieces end.
+
+  Returns:
+    For each part, those of a stretch together: number of its piece, the
+    position it starts at, and its length.
+  """
+  low = np.searchsorted(ends, first, side="right")
+  high = np.searchsorted(ends, last, side="left")
+  counts = high - low + 1
+  begun = np.cumsum(counts) - counts
+  piece = np.repeat(low - begun, counts) + np.arange(counts.sum())
+  start = np.maximum(np.append(0, ends)[piece], np.repeat(first, counts))
+  stop = np.minimum(ends[piece], np.repeat(last, counts))
+  return piece, start, stop - start
 
 
 def make_batch_at(
@@ -98,22 +129,32 @@ def make_batch_at(
   epoch_steps = steps_per_epoch(plain, batch_size, window)
   flat = np.concatenate([corpus.tokens for corpus in variants])
   layout = _make_layout(
-    variants, codec, epoch_steps * batch_size, transpose_semitones, seed
+    variants,
+    codec,
+    epoch_steps * batch_size,
+    window,
+    transpose_semitones,
+    seed,
   )
 
   def batch_at(step: int) -> Batch:
     epoch, index = divmod(step, epoch_steps)
-    ends, sources, shifts, rotation, windows = layout(epoch)
+    begins, ends, sources, shifts, length, rotation, windows = layout(epoch)
     row = np.arange(batch_size)[rows]
     if carry_state:
       window_ids = row * epoch_steps + index
     else:
       window_ids = windows[index * batch_size + row]
-    first = window_ids[:, None] * window + rotation
-    positions = (first + np.arange(window + 1)) % ends[-1]
-    piece = np.searchsorted(ends, positions, side="right")
-    tokens = flat[sources[piece] + positions].astype(np.int32)
-    tokens += shifts[piece] * codec.is_pitch[tokens]
+    first = (window_ids * window + rotation) % length
+    piece, start, lengths = _runs(ends, first, first + window + 1)
+    # Numbers are made for each run of tokens in one piece, not for each token:
+    # that would take ten times as long.
+    offsets = np.cumsum(lengths) - lengths
+    number = np.arange(len(first) * (window + 1))
+    at = np.repeat(sources[piece] + start - offsets, lengths) + number
+    tokens = flat[at]
+    tokens += np.repeat(shifts[piece], lengths) * codec.is_pitch[tokens]
+    tokens = tokens.astype(np.int32).reshape(len(first), -1)
     inputs, targets = tokens[:, :-1], tokens[:, 1:]
     reset = inputs == codec.begin
     if not carry_state or index == 0:
@@ -125,8 +166,9 @@ def make_batch_at(
       "reset": reset,
     }
     if codec.cycle:
-      begins = np.append(0, ends)[piece[:, :-1]]
-      batch["position"] = (positions[:, :-1] - begins).astype(np.int32)
+      place = np.repeat(start - begins[piece] - offsets, lengths) + number
+      place = place.astype(np.int32).reshape(len(first), -1)
+      batch["position"] = place[:, :-1]
     return batch
 
   return batch_at
