@@ -83,6 +83,7 @@ def test_every_flag_named_in_the_readme_exists() -> None:
       "embed",
       "compare",
       "benchmark",
+      "bench",
       "search",
     )
   ]

@@ -19,15 +19,15 @@ SOURCES = sorted((ROOT / "musegen_jax").rglob("*.py"))
 CONFIGS = sorted((ROOT / "configs").glob("*.py"))
 # Data flows down this list; a file imports from its own room or one above.
 ROOMS = [
-  {"errors", "atomic", "config", "config_rules"},
+  {"errors", "atomic", "startup", "config", "config_rules"},
   {"data"},
   {"plots", "report_plots"},
   {"models"},
   {"evaluation", "sampling"},
   {"training"},
   {"comparison"},
+  {"speed"},
   {
-    "startup",
     "train",
     "evaluate",
     "compare",
@@ -35,6 +35,7 @@ ROOMS = [
     "sample_flags",
     "embed",
     "benchmark",
+    "bench",
     "search",
     "frame_flags",
   },
@@ -45,6 +46,7 @@ ONE_DOOR = {
   "orbax": "musegen_jax/training/checkpoints.py",
   "tensorboardX": "musegen_jax/training/writer.py",
   "matplotlib": "musegen_jax/plots.py",
+  "torch": "musegen_jax/speed/peers_torch.py",
 }
 
 

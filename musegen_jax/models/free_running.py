@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from musegen_jax.models import language_model, vae
+from musegen_jax.models import language_model, lstm_step, vae
 
 FREE = -1
 
@@ -64,11 +64,10 @@ def decode(
     return (tokens, carry), tokens
 
   first = jnp.full(model.segments * len(z), model.begin, jnp.int32)
+  carry = lstm_step.begin(conditions.carry)
   forced, uniforms = rows(forced), rows(uniforms)
   gates = jnp.broadcast_to(
     conditions.gates, (len(forced), *conditions.gates.shape[1:])
   )
-  _, tokens = jax.lax.scan(
-    step, (first, conditions.carry), (forced, uniforms, gates)
-  )
+  _, tokens = jax.lax.scan(step, (first, carry), (forced, uniforms, gates))
   return vae.join_segments(tokens.T, model.segments)

@@ -233,10 +233,10 @@ def step_params(params: dict[str, Any], dtype: str) -> StepParams:
 def step(
   params: StepParams,
   tokens: jax.Array,
-  carry: lstm.LSTMCarry,
+  state: lstm_step.State,
   context: jax.Array | None = None,
   position: jax.Array | int = 0,
-) -> tuple[jax.Array, lstm.LSTMCarry]:
+) -> tuple[jax.Array, lstm_step.State]:
   """One time step: tokens [B] -> logits [B, V] float32 and the new state;
   `context` [B, G] is added to the first layer's gates, `position` is the number
   in the pieces, begin not counted, of the tokens that are predicted."""
@@ -244,8 +244,8 @@ def step(
   gates_in = params.table[places, tokens]
   if context is not None:
     gates_in += context.astype(gates_in.dtype)
-  outputs, carry = lstm_step.step(params.layers, gates_in, carry)
-  return token_scores.logits(outputs, params.head, params.head_bias), carry
+  outputs, state = lstm_step.step(params.layers, gates_in, state)
+  return token_scores.logits(outputs, params.head, params.head_bias), state
 
 
 def _stacked(params: dict[str, jax.Array]) -> dict[str, jax.Array]:

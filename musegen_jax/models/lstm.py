@@ -15,6 +15,7 @@ from musegen_jax.models import (
   lstm_choice,
   lstm_cudnn,
   lstm_hoisted,
+  lstm_pallas,
   lstm_recomputed,
   lstm_scan,
   lstm_wavefront,
@@ -65,8 +66,10 @@ def lstm(
     implementation: "scan" is the textbook loop, "hoisted" the fast one,
       "recomputed" the same with less memory, "wavefront" the one for GPUs, all
       layers at once; "auto" takes the one that `fastest` names. They agree up
-      to rounding. "cudnn" is NVIDIA's, to check ours against: float32, without
-      reset and output_masks.
+      to rounding. "pallas" is a kernel for bfloat16 on NVIDIA's Hopper; where
+      it cannot run, or fails its check, "auto" takes its place with one line.
+      "cudnn" is NVIDIA's, to check ours against: float32, without reset and
+      output_masks.
 
   Returns:
     The last layer's outputs [T, B, H] and the state after the last step.
@@ -84,6 +87,10 @@ def lstm(
     implementation = lstm_choice.fastest(
       jax.default_backend(), *carry.h.shape, str(gates_in.dtype)
     )
+  if implementation == "pallas":
+    implementation = lstm_pallas.choose(
+      gates_in.dtype, *carry.h.shape, resets=reset is not None
+    )
   match implementation:
     case "scan":
       run = lstm_scan.run
@@ -93,6 +100,8 @@ def lstm(
       run = lstm_recomputed.run
     case "wavefront":
       run = lstm_wavefront.run
+    case "pallas":
+      run = lstm_pallas.run
     case "cudnn":
       run = lstm_cudnn.run
   dtype = jnp.promote_types(gates_in.dtype, jnp.float32)

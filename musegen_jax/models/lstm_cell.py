@@ -33,7 +33,13 @@ def advance(
 ) -> tuple[jax.Array, jax.Array, Cell]:
   """Gates before activation (G along `axis`) and cell states (H) -> outputs,
   new cell states and the step's values."""
-  i, f, g, o = jnp.split(gates, 4, axis)
+  return advance_gates(*jnp.split(gates, 4, axis), c)
+
+
+def advance_gates(
+  i: jax.Array, f: jax.Array, g: jax.Array, o: jax.Array, c: jax.Array
+) -> tuple[jax.Array, jax.Array, Cell]:
+  """`advance` where the gates come one by one, each of H."""
   i, f, o = jax.nn.sigmoid(i), jax.nn.sigmoid(f), jax.nn.sigmoid(o)
   g = jnp.tanh(g)
   c = f * c + i * g
@@ -51,6 +57,14 @@ def slopes(
     cell state, o times that of the output, give the gradient of the gates; and
     the cell state's (H), which times the output's gradient flows into c.
   """
+  by_gate, into_c = gate_slopes(cell, old_c)
+  return jnp.concatenate(by_gate, axis), into_c
+
+
+def gate_slopes(
+  cell: Cell, old_c: jax.Array
+) -> tuple[tuple[jax.Array, ...], jax.Array]:
+  """`slopes` with the gates' one by one, each of H."""
   i, f, g, o, tanh_c = cell
   by_gate = (
     g * i * (1 - i),
@@ -58,7 +72,7 @@ def slopes(
     i * (1 - g * g),
     tanh_c * o * (1 - o),
   )
-  return jnp.concatenate(by_gate, axis), o * (1 - tanh_c * tanh_c)
+  return by_gate, o * (1 - tanh_c * tanh_c)
 
 
 def gate_gradients(
@@ -66,6 +80,17 @@ def gate_gradients(
 ) -> jax.Array:
   """Gradients of the gates from their slopes and the gradients of output and
   new cell state; see `slopes`."""
-  i_slope, f_slope, g_slope, o_slope = jnp.split(by_gate, 4, axis)
-  parts = (d_c * i_slope, d_c * f_slope, d_c * g_slope, d_h * o_slope)
+  parts = scale_slopes(*jnp.split(by_gate, 4, axis), d_h, d_c)
   return jnp.concatenate(parts, axis)
+
+
+def scale_slopes(
+  i: jax.Array,
+  f: jax.Array,
+  g: jax.Array,
+  o: jax.Array,
+  d_h: jax.Array,
+  d_c: jax.Array,
+) -> tuple[jax.Array, ...]:
+  """`gate_gradients` from and to the gates' one by one, each of H."""
+  return d_c * i, d_c * f, d_c * g, d_h * o

@@ -183,14 +183,27 @@ def recurrence_backward(residuals: tuple, cotangents: tuple) -> tuple:
   (d_h, d_c, d_gates), _ = lax.scan(
     step, (d_h, d_c, rows), (steps, d_outputs, slopes, keep), reverse=True
   )
-  previous = jnp.concatenate((first_h[None].astype(dtype), outputs[:-1]))
-  if keep is not None:
-    previous = jnp.where(keep, previous, 0)
-  d_recurrent = _sum_outer(previous, d_gates).astype(recurrent.dtype)
+  d_recurrent = recurrent_gradient(recurrent, first_h, outputs, d_gates, keep)
   return d_recurrent, d_gates, d_h, d_c, None
 
 
 recurrence.defvjp(_recurrence_forward, recurrence_backward)
+
+
+def recurrent_gradient(
+  recurrent: jax.Array,
+  first_h: jax.Array,
+  outputs: jax.Array,
+  d_gates: jax.Array,
+  keep: jax.Array | None,
+) -> jax.Array:
+  """Gradient of the recurrent weights [H, G], from those of the gates of all
+  steps [T, G, B]; the others as `recurrence` takes and returns them."""
+  first = first_h[None].astype(outputs.dtype)
+  previous = jnp.concatenate((first, outputs[:-1]))
+  if keep is not None:
+    previous = jnp.where(keep, previous, 0)
+  return _sum_outer(previous, d_gates).astype(recurrent.dtype)
 
 
 def _sum_outer(left: jax.Array, right: jax.Array) -> jax.Array:

@@ -21,8 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from musegen_jax.data.codecs.codec import Codec
-from musegen_jax.models import language_model
-from musegen_jax.models.lstm import LSTMCarry
+from musegen_jax.models import language_model, lstm_step
 from musegen_jax.sampling.strategies import NEVER, Strategy
 
 
@@ -47,12 +46,12 @@ class Path:
 
   Attributes:
     token: [N] int32, said last.
-    carry: the model's state, [L, N, H] each.
+    carry: the model's state, of N rows.
     sounds: [N, S] bool, voices in which a note sounds.
   """
 
   token: jax.Array
-  carry: LSTMCarry
+  carry: lstm_step.State
   sounds: jax.Array
 
 
@@ -87,7 +86,7 @@ def begin(
   """Where pieces stand before their first token."""
   return Path(
     jnp.full(batch, codec.begin, jnp.int32),
-    model.zero_carry(batch),
+    lstm_step.begin(model.zero_carry(batch)),
     jnp.zeros((batch, codec.grammar.voices), bool),
   )
 

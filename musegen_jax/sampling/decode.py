@@ -15,8 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from musegen_jax.data.codecs.codec import Codec
-from musegen_jax.models import language_model
-from musegen_jax.models.lstm import LSTMCarry
+from musegen_jax.models import language_model, lstm_step
 from musegen_jax.sampling import grammar as grammar_lib
 from musegen_jax.sampling.strategies import NEVER, Strategy
 
@@ -43,7 +42,7 @@ class DecodeState:
 
   token: jax.Array
   position: jax.Array
-  carry: LSTMCarry
+  carry: lstm_step.State
   grammar: grammar_lib.State
 
 
@@ -245,7 +244,7 @@ def _take(
   state = DecodeState(
     token=rows(state.token),
     position=state.position,
-    carry=LSTMCarry(*(part[:, which] for part in state.carry)),
+    carry=jax.tree.map(lambda part: part[:, which], state.carry),
     grammar=jax.tree.map(rows, state.grammar),
   )
   return state, take_limits(limits, which)
@@ -294,7 +293,7 @@ def sample(
   state = DecodeState(
     token=jnp.full(batch, codec.begin, jnp.int32),
     position=jnp.zeros((), jnp.int32),
-    carry=model.zero_carry(batch),
+    carry=lstm_step.begin(model.zero_carry(batch)),
     grammar=grammar_lib.start(batch),
   )
 
