@@ -6,6 +6,7 @@ the bits do not depend on how many there are.
 
 import collections
 import queue
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent import futures
 from typing import TypeVar
@@ -14,6 +15,16 @@ import jax
 
 Result = TypeVar("Result")
 Compute = Callable[[int], Result]
+# Of the thread that computes a batch: `left`, an event.
+_worker = threading.local()
+
+
+def stop_if_unwanted() -> None:
+  """Raises CancelledError where nobody waits any more for the batch that this
+  thread computes. What takes long calls it now and then: threads cannot be
+  ended from outside, and an interrupted program waits for them."""
+  if hasattr(_worker, "left") and _worker.left.is_set():
+    raise futures.CancelledError
 
 
 def in_order(
@@ -33,11 +44,13 @@ def in_order(
     What computing a batch raised, in its turn.
   """
   devices = jax.local_devices()
+  left = threading.Event()
   idle: queue.SimpleQueue = queue.SimpleQueue()
   for device in devices:
     idle.put((device, None))
 
   def work(number: int) -> Result:
+    _worker.left = left
     device, compute = idle.get()
     with jax.default_device(device):
       try:
@@ -57,4 +70,5 @@ def in_order(
       yield pending.popleft().result()
   finally:
     # Who was interrupted does not wait for batches that nobody will take.
+    left.set()
     pool.shutdown(wait=False, cancel_futures=True)

@@ -16,6 +16,7 @@ import numpy as np
 
 from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.models import language_model, lstm_step
+from musegen_jax.sampling import ahead
 from musegen_jax.sampling import grammar as grammar_lib
 from musegen_jax.sampling.strategies import NEVER, Strategy
 
@@ -208,6 +209,7 @@ def run_chunks(
   rows = np.arange(len(primers))
   said: list[list[np.ndarray]] = [[] for _ in primers]
   for number in itertools.count():
+    ahead.stop_if_unwanted()
     forced = np.full((CHUNK, len(rows)), -1, np.int32)
     for column, row in enumerate(rows):
       part = primers[row][number * CHUNK : (number + 1) * CHUNK]

@@ -4,7 +4,6 @@ import dataclasses
 import json
 import pathlib
 import statistics
-from collections.abc import Sequence
 from typing import Any
 
 from musegen_jax import atomic
@@ -47,17 +46,17 @@ class Section:
 
 
 def of_races(
-  name: str, about: str, races: list[Race], on_gpu: Sequence[str] = ()
+  name: str, about: str, races: list[Race], notes: tuple[str, ...] = ()
 ) -> Section:
-  """A section of races, a row for each competitor, and one for each work that
-  only a GPU could do."""
-  reason = "not measured: needs a GPU"
-  blank = ("",) * (len(_RACE_TITLES) - 3)
-  lines = [line for race in races for line in _race_lines(race)]
-  figures = [_race_figures(race) for race in races]
-  lines += [(work, "all", reason, *blank) for work in on_gpu]
-  figures += [{"name": work, "not_measured": reason} for work in on_gpu]
-  return Section(name, about, _RACE_TITLES, lines, figures)
+  """A section of races, a row for each competitor."""
+  return Section(
+    name=name,
+    about=about,
+    titles=_RACE_TITLES,
+    lines=[line for race in races for line in _race_lines(race)],
+    figures=[_race_figures(race) for race in races],
+    notes=notes,
+  )
 
 
 def not_measured(name: str, reason: str) -> Section:

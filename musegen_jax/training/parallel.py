@@ -91,16 +91,23 @@ def _is_list(node: Any) -> bool:
   return isinstance(node, list)
 
 
+@jax.jit
+def _without_device_axis(tree: Any) -> Any:
+  return jax.tree.map(lambda array: array[0], tree)
+
+
 def by_device(params: Any) -> list[Any]:
   """A replicated tree as one tree for each local device, without a copy to
   the host."""
-  count = jax.local_device_count()
   shards = jax.tree.map(
-    lambda array: [shard.data[0] for shard in array.addressable_shards], params
+    lambda array: [shard.data for shard in array.addressable_shards], params
   )
+  # The tree at once: array by array each shape would be compiled by itself.
   return [
-    jax.tree.map(lambda each, at=i: each[at], shards, is_leaf=_is_list)
-    for i in range(count)
+    _without_device_axis(
+      jax.tree.map(lambda each, at=i: each[at], shards, is_leaf=_is_list)
+    )
+    for i in range(jax.local_device_count())
   ]
 
 

@@ -138,6 +138,20 @@ def test_prefetch_keeps_order_and_hands_on_errors() -> None:
     next(feed)
 
 
+def test_prefetch_makes_no_more_than_it_may_keep() -> None:
+  made = []
+  feed = batches.prefetch(made.append, range(10**9), depth=2)
+  next(feed)
+  # Two wait, one more is made; a thread that ran on would make thousands.
+  deadline = time.monotonic() + 10
+  while len(made) < 4:
+    assert time.monotonic() < deadline
+    time.sleep(0.01)
+  time.sleep(0.05)
+  assert len(made) == 4
+  feed.close()
+
+
 def test_prefetch_thread_ends_with_its_reader() -> None:
   feed = batches.prefetch(lambda step: step, range(10**9))
   next(feed)

@@ -61,6 +61,34 @@ def test_a_fault_is_raised_in_its_turn() -> None:
     next(results)
 
 
+def test_batches_that_nobody_will_take_stop() -> None:
+  begun, stopped = threading.Event(), threading.Event()
+
+  def make(device: jax.Device) -> ahead.Compute:
+    def compute(number: int) -> None:
+      ahead.stop_if_unwanted()
+      if not number:
+        return
+      begun.set()
+      try:
+        for _ in range(2000):
+          time.sleep(0.01)
+          ahead.stop_if_unwanted()
+      finally:
+        stopped.set()
+
+    return compute
+
+  results = ahead.in_order(make, range(2))
+  next(results)
+  assert begun.wait(10)
+  assert not stopped.wait(0.05)
+  results.close()
+  assert stopped.wait(10)
+  # Other threads go on.
+  ahead.stop_if_unwanted()
+
+
 SAMPLE = """
 import hashlib, json, pathlib, sys
 import jax, numpy as np

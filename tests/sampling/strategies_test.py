@@ -1,6 +1,7 @@
 """Draws match their probabilities; filters keep what they say."""
 
 import hypothesis
+import jax
 import numpy as np
 import pytest
 from hypothesis import strategies as st
@@ -46,6 +47,8 @@ SOME_LOGITS = st_numpy.arrays(
   (1, 7),
   elements=st.sampled_from([-np.inf, -80.0, -2.5, -0.0, 0.0, 1e-30, 3.25]),
 ).filter(lambda logits: np.isfinite(logits).any())
+keep_top_k = jax.jit(strategies.keep_top_k, static_argnums=1)
+keep_top_p = jax.jit(strategies.keep_top_p, static_argnums=1)
 quick = hypothesis.settings(max_examples=60, deadline=None)
 
 
@@ -54,7 +57,7 @@ quick = hypothesis.settings(max_examples=60, deadline=None)
 def test_top_k_is_that_of_a_sort(logits: np.ndarray, k: int) -> None:
   ordered = np.sort(logits[0])[::-1]
   expected = logits[0] >= ordered[min(k, 7) - 1]
-  kept = np.asarray(strategies.keep_top_k(logits, k))[0]
+  kept = np.asarray(keep_top_k(logits, k))[0]
   np.testing.assert_array_equal(kept, np.where(expected, logits[0], -np.inf))
 
 
@@ -67,7 +70,7 @@ def test_top_p_is_that_of_a_sort(logits: np.ndarray, p: float) -> None:
   masses = np.array([probs[logits[0] >= x].sum() for x in logits[0]])
   hypothesis.assume((np.abs(masses - p) > 1e-5).all())
   least = logits[0][masses >= p].max()
-  kept = np.asarray(strategies.keep_top_p(logits, p))[0]
+  kept = np.asarray(keep_top_p(logits, p))[0]
   expected = np.where(logits[0] >= least, logits[0], -np.inf)
   np.testing.assert_array_equal(kept, expected)
 

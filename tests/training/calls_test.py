@@ -1,6 +1,12 @@
 """Several steps in one dispatch: which, and that the run is the same."""
 
+import contextlib
+import functools
+import itertools
+import logging
 import pathlib
+import types
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -8,7 +14,9 @@ import pytest
 
 from musegen_jax import config as config_lib
 from musegen_jax.errors import UserError
-from musegen_jax.training import calls, checkpoints, loop, run, writer
+from musegen_jax.evaluation import likelihood
+from musegen_jax.training import calls, checkpoints, loop, pace, run, writer
+from musegen_jax.training import setup as setup_lib
 
 
 def settings(**changes: int) -> config_lib.Train:
@@ -115,3 +123,71 @@ def test_a_loss_that_is_no_number_names_its_own_step(
   tiny_config.optimizer.learning_rate = 1e38
   with pytest.raises(UserError, match=r"^step 3: loss"):
     run.train(tiny_config, tmp_path / "broken", "")
+
+
+def test_a_signal_stops_after_the_call_and_the_run_goes_on(
+  tiny_config: config_lib.Config,
+  tmp_path: pathlib.Path,
+  monkeypatch: pytest.MonkeyPatch,
+) -> None:
+  train = tiny_config.train
+  train.steps, train.steps_per_call = 14, 4
+  train.log_every = train.evaluate_every = train.checkpoint_every = 8
+  run.train(tiny_config, tmp_path / "straight", "")
+
+  @contextlib.contextmanager
+  def at_once() -> Iterator[Callable[[], bool]]:
+    yield lambda: True
+
+  with monkeypatch.context() as patch:
+    patch.setattr(run, "stop_on_signals", at_once)
+    run.train(tiny_config, tmp_path / "stopped", "")
+  assert checkpoints.load(tmp_path / "stopped").step == 4
+  assert writer.read_metrics(tmp_path / "stopped")[-1]["step"] == 4
+  run.train(tiny_config, tmp_path / "stopped", "")
+
+  params, rows = outcome(tmp_path / "straight")
+  others, other_rows = outcome(tmp_path / "stopped")
+  assert other_rows[-1] == rows[-1]
+  jax.tree.map(np.testing.assert_array_equal, others, params)
+
+
+def test_a_run_compiles_its_steps_and_its_validation_once(
+  tiny_config: config_lib.Config,
+  tmp_path: pathlib.Path,
+  monkeypatch: pytest.MonkeyPatch,
+  caplog: pytest.LogCaptureFixture,
+) -> None:
+  train = tiny_config.train
+  # A size no other test has, so that nothing is compiled beforehand.
+  tiny_config.model.hidden_size = 7
+  train.steps, train.steps_per_call = 10, 4
+  train.log_every = train.evaluate_every = train.checkpoint_every = 4
+  # Several batches of several windows, the last of fewer pieces.
+  score = functools.partial(likelihood.score, batch_size=4, window=16)
+  monkeypatch.setattr(likelihood, "score", score)
+  with jax.log_compiles(), caplog.at_level(logging.WARNING):
+    run.train(tiny_config, tmp_path, "")
+  names = [
+    record.getMessage().split()[1]
+    for record in caplog.records
+    if record.getMessage().startswith("Compiling jit(")
+  ]
+  # What pmap runs has one name: the state's way to the devices, the steps of a
+  # call and the two single ones left at the end.
+  assert names.count("jit(_fun)") == 3
+  assert names.count("jit(_score_window)") == 1
+  assert names.count("jit(_without_device_axis)") == 1
+
+
+def test_pace_counts_the_steps_of_its_calls(
+  tiny_config: config_lib.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+  train = tiny_config.train
+  train.steps_per_call = 4
+  train.log_every = train.evaluate_every = train.checkpoint_every = 8
+  # A second passes from one look at the clock to the next: a call a second.
+  ticks = itertools.count(0.0)
+  clock = types.SimpleNamespace(monotonic=lambda: next(ticks))
+  monkeypatch.setattr(pace, "time", clock)
+  assert pace.steps_in(setup_lib.prepare(tiny_config, ""), 5.0) == 20
