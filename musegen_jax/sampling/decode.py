@@ -308,9 +308,12 @@ def sample(
     )
     return (state, limits), tokens
 
+  # As committed to its place as what every chunk returns: else the second one
+  # would be compiled anew.
+  device = next(iter(jax.tree.leaves(params)[0].devices()))
   rows = run_chunks(
     advance,
-    (state, limits),
+    jax.device_put((state, limits), device),
     lambda held: held[0].grammar.done,
     lambda held, which: _take(*held, which),
     indices,

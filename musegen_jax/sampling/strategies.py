@@ -31,8 +31,8 @@ def _at_least(
     logits: [B, V] float32.
     enough: [B, V] bool, the kept -> [B] bool; where some are enough, more are.
   """
-  # -0.0 is 0.0, and they are to be tied.
-  ranks = _ranks(logits + 0.0)
+  # -0.0 is 0.0, and they are to be tied; XLA would leave out an added zero.
+  ranks = _ranks(jnp.where(logits == 0, 0.0, logits))
 
   def halve(_: int, bounds: tuple) -> tuple:
     low, high = bounds

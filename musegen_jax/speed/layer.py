@@ -15,7 +15,7 @@ from musegen_jax.models import lstm, lstm_pallas
 from musegen_jax.speed import peers, peers_flax, report
 from musegen_jax.speed.machine import Limits
 from musegen_jax.speed.sizes import Sizes
-from musegen_jax.speed.timing import Call, Race, Settings, take_turns
+from musegen_jax.speed.timing import Call, Race, Settings, attempt, reason
 
 OURS = "auto"
 
@@ -111,14 +111,16 @@ def implementations(
     if name == "pallas":
       # Asked of lstm(), it would pass on to another without its name.
       dtype = jnp.dtype(sizes.dtype)
-      reason = lstm_pallas.refusal(dtype, sizes.batch, sizes.hidden_size, False)
-      if reason:
-        absent[name] = f"implementation 'pallas' {reason}"
+      refusal = lstm_pallas.refusal(
+        dtype, sizes.batch, sizes.hidden_size, False
+      )
+      if refusal:
+        absent[name] = f"implementation 'pallas' {refusal}"
         continue
     try:
       calls[name], seconds[name] = ours(sizes, name)
     except (ValueError, NotImplementedError, RuntimeError) as error:
-      absent[name] = str(error).splitlines()[0][:160]
+      absent[name] = reason(error)
   return calls, seconds, absent
 
 
@@ -133,11 +135,12 @@ def race(settings: Settings, limits: Limits, sizes: Sizes) -> Race:
   else:
     for name, form in torch.forms(settings, sizes.dtype).items():
       calls[name] = torch.layers(settings, sizes, form, *draw(sizes))
+  seconds, failed = attempt(calls, settings)
   return Race(
     sizes.name,
-    take_turns(calls, settings),
+    seconds,
     OURS,
-    absent,
+    absent | failed,
     tokens=sizes.tokens,
     flops=sizes.layer_flops(),
     gemm=limits.gemm[sizes.dtype],

@@ -75,12 +75,7 @@ def _race_lines(race: Race) -> list[tuple[str, ...]]:
   lines = []
   for name, seconds in race.seconds.items():
     fastest, middle = min(seconds), statistics.median(seconds)
-    ratios = "ours"
-    if name != race.ours:
-      found = race.ratios(name)
-      ratios = (
-        f"{found.by_minimum:.2f} / {found.by_median:.2f} / {found.by_round:.2f}"
-      )
+    ratios = "ours" if name == race.ours else _ratios(race, name)
     compiling = race.compile_seconds.get(name)
     lines.append(
       (
@@ -100,16 +95,26 @@ def _race_lines(race: Race) -> list[tuple[str, ...]]:
   return lines
 
 
+def _ratios(race: Race, peer: str) -> str:
+  found = race.ratios(peer)
+  if found is None:
+    return ""
+  parts = found.by_minimum, found.by_median, found.by_round
+  return " / ".join(f"{part:.2f}" for part in parts)
+
+
 def _race_figures(race: Race) -> dict[str, Any]:
   names = list(race.seconds)
-  peers = [name for name in names if name != race.ours]
+  ratios = {n: race.ratios(n) for n in names if n != race.ours}
   medians = {n: statistics.median(race.seconds[n]) * 1e3 for n in names}
   figures: dict[str, Any] = {
     "name": race.name,
     "ours": race.ours,
     "min_ms": {n: min(race.seconds[n]) * 1e3 for n in names},
     "median_ms": medians,
-    "time_over_ours": {n: dataclasses.asdict(race.ratios(n)) for n in peers},
+    "time_over_ours": {
+      n: dataclasses.asdict(found) for n, found in ratios.items() if found
+    },
     "not_measured": race.absent,
     "compile_seconds": race.compile_seconds,
   }

@@ -24,6 +24,8 @@ from musegen_jax.speed.timing import Settings
 SECTIONS = ("layer", "train", "sample", "data", "startup", "scale", "flags")
 # They show shares of the machine's limits.
 _NEED_LIMITS = {"layer", "train", "sample", "scale"}
+# They start processes, which want memory of a card before we have filled it.
+_START_PROCESSES = {"startup", "flags"}
 _TINY = Sizes(2, 8, 16, 2, 8)
 
 
@@ -65,7 +67,7 @@ def run(settings: Settings, plan: Plan, show: Callable[[str], None]) -> None:
       extent = machine.Extent(dict.fromkeys(extent.gemm, 64), 1 << 16)
     limits, section = machine.measure(settings, extent)
     add(section)
-  for name in plan.what:
+  for name in sorted(plan.what, key=lambda name: name not in _START_PROCESSES):
     add(_section(name, settings, plan, limits))
   if plan.write_table:
     table.write(settings, table.grid(settings.platform))

@@ -12,7 +12,7 @@ from musegen_jax.speed import child, report, scale_plot, train
 from musegen_jax.speed.machine import Limits
 from musegen_jax.speed.scale_plot import Curve
 from musegen_jax.speed.sizes import Sizes
-from musegen_jax.speed.timing import Settings, take_turns
+from musegen_jax.speed.timing import Settings, attempt
 
 # Within this factor of the best cost an axis counts as linear.
 TOLERANCE = 1.25
@@ -118,13 +118,13 @@ def measure(
     if axis.devices:
       flag = f"--xla_force_host_platform_device_count={value}"
       seconds, why = child.seconds(sizes, settings, flag)
-      if why:
-        absent[value] = why
-        continue
     else:
-      call = train.language_step(sizes)
-      seconds = take_turns({"step": call}, settings)["step"]
-    points.append(_point(axis, value, sizes, seconds, limits))
+      found, failed = attempt({"": train.language_step(sizes)}, settings)
+      seconds, why = found.get("", []), failed.get("", "")
+    if why:
+      absent[value] = why
+    else:
+      points.append(_point(axis, value, sizes, seconds, limits))
   return points, absent
 
 

@@ -109,8 +109,40 @@ def take_turns(
   what else the machine does meets all of them; two unmeasured turns go ahead.
   """
   for call in calls.values():
-    call()
-    call()
+    _warm_up(call)
+  return _in_turn(calls, settings)
+
+
+def attempt(
+  calls: dict[str, Call], settings: Settings
+) -> tuple[dict[str, list[float]], dict[str, str]]:
+  """`take_turns` of the calls that run, and why others do not: a card may have
+  too little memory for a peer, or its library no kernel."""
+  able, absent = {}, {}
+  for name, call in calls.items():
+    try:
+      _warm_up(call)
+    except RuntimeError as error:
+      absent[name] = reason(error)
+    else:
+      able[name] = call
+  return _in_turn(able, settings), absent
+
+
+def reason(error: Exception) -> str:
+  """What an exception says, in one short line."""
+  lines = str(error).strip().splitlines() or [type(error).__name__]
+  return lines[0][:160]
+
+
+def _warm_up(call: Call) -> None:
+  call()
+  call()
+
+
+def _in_turn(
+  calls: dict[str, Call], settings: Settings
+) -> dict[str, list[float]]:
   seconds: dict[str, list[float]] = {name: [] for name in calls}
   for _ in range(settings.rounds):
     for name, call in calls.items():
@@ -142,7 +174,7 @@ class Race:
   Attributes:
     name: of the work.
     seconds: by competitor, one a round.
-    ours: the competitor that the others are compared with.
+    ours: the competitor that the others are compared with; it may be absent.
     absent: why a competitor was not measured.
     tokens: that each turn makes or learns from, where a rate is to be shown.
     flops: of the products, where their rate is to be shown.
@@ -163,8 +195,10 @@ class Race:
   bandwidth: float = 0.0
   compile_seconds: dict[str, float] = dataclasses.field(default_factory=dict)
 
-  def ratios(self, peer: str) -> Ratios:
-    """Of a competitor that was measured."""
+  def ratios(self, peer: str) -> Ratios | None:
+    """Of a competitor that was measured; None where ours was not."""
+    if self.ours not in self.seconds:
+      return None
     theirs, ours = self.seconds[peer], self.seconds[self.ours]
     by_round = [a / b for a, b in zip(theirs, ours, strict=True)]
     return Ratios(

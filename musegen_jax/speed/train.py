@@ -17,7 +17,7 @@ from musegen_jax.models import language_model, vae
 from musegen_jax.speed import peers, peers_flax, report
 from musegen_jax.speed.machine import Limits
 from musegen_jax.speed.sizes import Sizes
-from musegen_jax.speed.timing import Call, Race, Settings, take_turns
+from musegen_jax.speed.timing import Call, Race, Settings, attempt
 from musegen_jax.training import (
   language_task,
   metrics,
@@ -157,11 +157,12 @@ def language_race(settings: Settings, limits: Limits, sizes: Sizes) -> Race:
       calls[name] = torch.language_step(
         settings, sizes, form, codec.vocab_size, batch, clip
       )
+  seconds, failed = attempt(calls, settings)
   return Race(
     f"LSTM {sizes.name}",
-    take_turns(calls, settings),
+    seconds,
     OURS,
-    absent,
+    absent | failed,
     tokens=sizes.tokens,
     flops=sizes.language_flops(codec.vocab_size),
     gemm=limits.gemm[sizes.dtype],
@@ -179,7 +180,8 @@ def vae_race(settings: Settings, name: str, study: config_lib.Config) -> Race:
   else:
     calls["torch"] = torch.vae_step(settings, study, codec.vocab_size, batch)
   tokens = train.batch_size * train.window
-  return Race(name, take_turns(calls, settings), OURS, absent, tokens=tokens)
+  seconds, failed = attempt(calls, settings)
+  return Race(name, seconds, OURS, absent | failed, tokens=tokens)
 
 
 def run(

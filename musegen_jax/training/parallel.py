@@ -102,12 +102,16 @@ def by_device(params: Any) -> list[Any]:
   shards = jax.tree.map(
     lambda array: [shard.data for shard in array.addressable_shards], params
   )
-  # The tree at once: array by array each shape would be compiled by itself.
-  return [
-    _without_device_axis(
-      jax.tree.map(lambda each, at=i: each[at], shards, is_leaf=_is_list)
-    )
+  trees = [
+    jax.tree.map(lambda each, at=i: each[at], shards, is_leaf=_is_list)
     for i in range(jax.local_device_count())
+  ]
+  # A tree at once: array by array each shape would be compiled by itself. Put
+  # on what it lies on already, it loses the mesh that pmap names; with that,
+  # whoever feeds results back would be compiled for them anew.
+  return [
+    _without_device_axis(jax.device_put(tree, device))
+    for tree, device in zip(trees, jax.local_devices(), strict=True)
   ]
 
 

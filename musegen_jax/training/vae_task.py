@@ -105,9 +105,11 @@ def score(
     (len(tokens), model.latent_size), np.float32
   )
   inputs = windows.decoder_inputs(tokens, codec)
-  parts = []
-  for start in range(0, len(tokens), VALID_BATCH):
-    rows = slice(start, start + VALID_BATCH)
+  parts, size = [], min(VALID_BATCH, len(tokens))
+  for start in range(0, len(tokens), size):
+    # Always as many, the last window again where there are too few: compiled
+    # once.
+    rows = np.minimum(np.arange(start, start + size), len(tokens) - 1)
     parts.append(
       _reconstruct(
         params,
@@ -119,7 +121,7 @@ def score(
       )
     )
   joined = jax.tree.map(
-    lambda *each: np.concatenate(each), *jax.device_get(parts)
+    lambda *each: np.concatenate(each)[: len(tokens)], *jax.device_get(parts)
   )
   posterior, nll, correct = joined
   kl = np.asarray(gaussian.kl_to_standard(posterior))

@@ -34,6 +34,25 @@ def test_everyone_has_a_turn_in_each_round() -> None:
   assert [len(seconds[name]) for name in "ab"] == [3, 3]
 
 
+def test_who_fails_is_left_out_with_a_reason() -> None:
+  def fail() -> None:
+    raise RuntimeError("out of memory: 9 GiB\nand a long story")
+
+  calls = {"able": lambda: None, "greedy": fail}
+  seconds, absent = timing.attempt(calls, SETTINGS)
+  assert absent == {"greedy": "out of memory: 9 GiB"}
+  assert list(seconds) == ["able"] and len(seconds["able"]) == 3
+
+
+def test_peers_are_shown_where_ours_could_not_run() -> None:
+  alone = timing.Race("work", {"peer": [3.0]}, "ours", {"ours": "no memory"})
+  section = report.of_races("layer", "", [alone])
+  peer, ours = section.lines
+  assert peer[1:4] == ("peer", "3e+03 / 3e+03", "")
+  assert ours[1:3] == ("ours", "not measured: no memory")
+  assert section.figures[0]["time_over_ours"] == {}
+
+
 def test_ratios_are_theirs_over_ours() -> None:
   found = race().ratios("peer")
   assert found == timing.Ratios(by_minimum=2.0, by_median=1.0, by_round=1.0)
