@@ -221,7 +221,7 @@ class StepParams:
 
 def step_params(params: dict[str, Any], dtype: str) -> StepParams:
   """Folds embedding and first projection into one table, once."""
-  cast = jax.tree.map(lambda array: array.astype(dtype), params)
+  cast = jax.tree.map(lambda array: jnp.asarray(array, dtype), params)
   table = cast["embedding"] @ cast["kernel"] + cast["bias"][None, :]
   table = table[None]
   if "position" in cast:

@@ -46,6 +46,14 @@ def test_the_next_is_computed_while_the_last_is_used() -> None:
   results.close()
 
 
+def test_devices_work_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+  devices = jax.local_devices()[:1] * 2
+  monkeypatch.setattr(jax, "local_devices", lambda: devices)
+  both = threading.Barrier(2, timeout=10)
+  results = ahead.in_order(lambda device: lambda number: both.wait(), range(4))
+  assert sorted(results) == [0, 0, 1, 1]
+
+
 def test_a_fault_is_raised_in_its_turn() -> None:
   def make(device: jax.Device) -> ahead.Compute:
     def compute(number: int) -> int:

@@ -53,6 +53,11 @@ def test_a_piece_depends_on_its_number_and_the_seed_alone(params: dict) -> None:
   assert not np.array_equal(together[0], other[0])
 
 
+def test_parameters_may_lie_on_the_host(params: dict) -> None:
+  [ours] = sample(jax.device_get(params), [3], seconds=0.5)
+  np.testing.assert_array_equal(ours, sample(params, [3], seconds=0.5)[0])
+
+
 def test_greedy_tokens_are_those_of_a_plain_loop(params: dict) -> None:
   greedy = Strategy(temperature=0)
   [said] = sample(params, [0], seconds=0.5, strategy=greedy)
@@ -134,11 +139,16 @@ def test_primer_longer_than_a_chunk(params: dict) -> None:
 def test_finished_pieces_leave_the_batch(
   params: dict, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-  # Long primers keep some pieces going while the others are done.
-  long = np.tile(np.array([60, 188], np.int16), 300)
+  # Long primers keep some pieces going while the others are done; soon after
+  # these have left, the network's memory decides.
+  long = np.tile(np.array([60, 188], np.int16), decode.CHUNK // 2 - 2)
   primers = [NONE] * 17
   primers[3] = primers[11] = long
   indices = list(range(5, 22))
+  # Pieces that pass little time use up their tokens.
+  slow = jnp.where(jnp.asarray(CODEC.grammar.steps > 0), -3.0, 0.0)
+  params = {name: 4 * array for name, array in params.items()}
+  params["head_bias"] += slow
   sizes = []
   inner = decode._sample_chunk
 
@@ -155,7 +165,18 @@ def test_finished_pieces_leave_the_batch(
   assert sizes[len(kept) :] == [17] * len(kept)
   for ours, theirs in zip(together, apart, strict=True):
     np.testing.assert_array_equal(ours, theirs)
-  np.testing.assert_array_equal(together[3][:600], long)
+  np.testing.assert_array_equal(together[3][: len(long)], long)
+  assert len(together[3]) > decode.CHUNK + 64
+
+
+def test_every_row_keeps_its_own_limits() -> None:
+  steps, tokens, min_steps = jnp.arange(9).reshape(3, 3)
+  limits = decode.Limits(steps, tokens, min_steps, jnp.int32(7))
+  taken = decode.take_limits(limits, np.array([2, 0]))
+  assert taken.steps.tolist() == [2, 0]
+  assert taken.tokens.tolist() == [5, 3]
+  assert taken.min_steps.tolist() == [8, 6]
+  assert taken.note_steps == 7
 
 
 @pytest.mark.parametrize(
@@ -184,8 +205,8 @@ def test_ngram_goes_through_the_same_door() -> None:
     )
 
   start = tune[:6].astype(np.int16)
-  long = np.tile(start, 60)
-  # The long one goes on when the others have left.
+  long = np.tile(start, decode.CHUNK // 6)
+  # The long one goes on when the others have left, and remembers its own past.
   many = draw(list(range(20, 36)), [NONE] * 8 + [long] + [NONE] * 7)
   alone = draw([28, 20], [long, NONE])
   np.testing.assert_array_equal(many[8], alone[0])

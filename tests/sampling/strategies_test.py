@@ -41,11 +41,14 @@ def test_shares(strategy: strategies.Strategy, expected: list) -> None:
   np.testing.assert_allclose(draws(strategy), expected, atol=1e-3)
 
 
-# Few values, so that many are tied; none is as good as impossible.
+# Few values, so that many are tied; two differ by one bit, none is as good as
+# impossible.
+VALUES = [-np.inf, -80.0, -2.5, -0.0, 0.0, 1e-30, 3.25]
+VALUES.append(float(np.nextafter(np.float32(3.25), np.float32(4))))
 SOME_LOGITS = st_numpy.arrays(
   np.float32,
   (1, 7),
-  elements=st.sampled_from([-np.inf, -80.0, -2.5, -0.0, 0.0, 1e-30, 3.25]),
+  elements=st.sampled_from(VALUES),
 ).filter(lambda logits: np.isfinite(logits).any())
 keep_top_k = jax.jit(strategies.keep_top_k, static_argnums=1)
 keep_top_p = jax.jit(strategies.keep_top_p, static_argnums=1)
