@@ -4,6 +4,7 @@ The pieces of a split, in an order drawn for each epoch, form one circle of
 tokens that is cut into windows. Letters: B batch, T window, P pieces.
 """
 
+import dataclasses
 import functools
 import queue
 import threading
@@ -25,6 +26,30 @@ def steps_per_epoch(corpus: Corpus, batch_size: int, window: int) -> int:
   return max(1, len(corpus.tokens) // (batch_size * window))
 
 
+@dataclasses.dataclass(frozen=True)
+class _Layout:
+  """The circle of one epoch. All P pieces come n times, so that a window may
+  run past its end.
+
+  Attributes:
+    begins: [nP] positions where pieces begin.
+    ends: [nP] where they end.
+    sources: [nP], what to add to a position in a piece to find its token.
+    shifts: [nP] int16, semitones.
+    length: of the circle, once round.
+    rotation: of the first window.
+    windows: their order.
+  """
+
+  begins: np.ndarray
+  ends: np.ndarray
+  sources: np.ndarray
+  shifts: np.ndarray
+  length: int
+  rotation: int
+  windows: np.ndarray
+
+
 def _make_layout(
   variants: Sequence[Corpus],
   codec: Codec,
@@ -32,11 +57,8 @@ def _make_layout(
   window: int,
   transpose_semitones: int,
   seed: int,
-) -> Callable[[int], tuple]:
-  """Returns `layout(epoch)`: where each piece of the epoch's circle begins and
-  ends [nP], what to add to a position in it to find its token [nP], its shift
-  in semitones [nP], the circle's length and rotation, and the order of the
-  windows. All pieces come n times, so that a window may run past the end."""
+) -> Callable[[int], _Layout]:
+  """Returns `layout(epoch)`."""
   plain = variants[0]
   bases = np.cumsum([0] + [len(corpus.tokens) for corpus in variants])
   starts = np.stack(
@@ -49,7 +71,7 @@ def _make_layout(
   low, high = np.clip(bounds, -transpose_semitones, transpose_semitones).T
 
   @functools.lru_cache(maxsize=2)
-  def layout(epoch: int) -> tuple:
+  def layout(epoch: int) -> _Layout:
     rng = np.random.default_rng((seed, epoch))
     order = rng.permutation(len(plain))
     variant = rng.integers(0, len(variants), len(plain))[order]
@@ -60,14 +82,14 @@ def _make_layout(
     rotation = rng.integers(0, length)
     sources = starts[variant, order] - begins
     turns = np.arange(2 + window // length)[:, None] * length
-    return (
-      (begins + turns).ravel(),
-      (ends + turns).ravel(),
-      (sources - turns).ravel(),
-      np.tile(shifts, len(turns)).astype(np.int16),
-      length,
-      rotation,
-      rng.permutation(windows),
+    return _Layout(
+      begins=(begins + turns).ravel(),
+      ends=(ends + turns).ravel(),
+      sources=(sources - turns).ravel(),
+      shifts=np.tile(shifts, len(turns)).astype(np.int16),
+      length=int(length),
+      rotation=int(rotation),
+      windows=rng.permutation(windows),
     )
 
   return layout
@@ -90,6 +112,32 @@ def _runs(
   start = np.maximum(np.append(0, ends)[piece], np.repeat(first, counts))
   stop = np.minimum(ends[piece], np.repeat(last, counts))
   return piece, start, stop - start
+
+
+def _gather(
+  flat: np.ndarray,
+  layout: _Layout,
+  window_ids: np.ndarray,
+  window: int,
+  codec: Codec,
+) -> tuple[np.ndarray, np.ndarray | None]:
+  """Windows [B] of the circle with the token that follows: tokens, and with a
+  cycle the place of each in its piece, int32 [B, T + 1]."""
+  first = (window_ids * window + layout.rotation) % layout.length
+  piece, start, lengths = _runs(layout.ends, first, first + window + 1)
+  # Numbers are made for each run of tokens in one piece, not for each token:
+  # that would take up to three times as long.
+  offsets = np.cumsum(lengths) - lengths
+  number = np.arange(len(first) * (window + 1))
+  at = np.repeat(layout.sources[piece] + start - offsets, lengths) + number
+  tokens = flat[at]
+  tokens += np.repeat(layout.shifts[piece], lengths) * codec.is_pitch[tokens]
+  tokens = tokens.astype(np.int32).reshape(len(first), -1)
+  if not codec.cycle:
+    return tokens, None
+  begun = start - layout.begins[piece] - offsets
+  place = np.repeat(begun, lengths) + number
+  return tokens, place.astype(np.int32).reshape(len(first), -1)
 
 
 def make_batch_at(
@@ -139,22 +187,12 @@ def make_batch_at(
 
   def batch_at(step: int) -> Batch:
     epoch, index = divmod(step, epoch_steps)
-    begins, ends, sources, shifts, length, rotation, windows = layout(epoch)
-    row = np.arange(batch_size)[rows]
+    circle, row = layout(epoch), np.arange(batch_size)[rows]
     if carry_state:
       window_ids = row * epoch_steps + index
     else:
-      window_ids = windows[index * batch_size + row]
-    first = (window_ids * window + rotation) % length
-    piece, start, lengths = _runs(ends, first, first + window + 1)
-    # Numbers are made for each run of tokens in one piece, not for each token:
-    # that would take ten times as long.
-    offsets = np.cumsum(lengths) - lengths
-    number = np.arange(len(first) * (window + 1))
-    at = np.repeat(sources[piece] + start - offsets, lengths) + number
-    tokens = flat[at]
-    tokens += np.repeat(shifts[piece], lengths) * codec.is_pitch[tokens]
-    tokens = tokens.astype(np.int32).reshape(len(first), -1)
+      window_ids = circle.windows[index * batch_size + row]
+    tokens, place = _gather(flat, circle, window_ids, window, codec)
     inputs, targets = tokens[:, :-1], tokens[:, 1:]
     reset = inputs == codec.begin
     if not carry_state or index == 0:
@@ -165,9 +203,7 @@ def make_batch_at(
       "mask": (targets != codec.begin).astype(np.float32),
       "reset": reset,
     }
-    if codec.cycle:
-      place = np.repeat(start - begins[piece] - offsets, lengths) + number
-      place = place.astype(np.int32).reshape(len(first), -1)
+    if place is not None:
       batch["position"] = place[:, :-1]
     return batch
 

@@ -28,7 +28,13 @@ def run(
 ) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
   """Runs layer after layer; the contract is that of `lstm.lstm`."""
   return run_layers(
-    params, gates_in, carry, reset, output_masks, recurrence, _upper_layer
+    params,
+    gates_in,
+    carry,
+    reset,
+    output_masks,
+    recurrence,
+    projected(recurrence),
   )
 
 
@@ -74,16 +80,20 @@ def run_layers(
   return outputs, (jnp.stack(last_h), jnp.stack(last_c))
 
 
-def _upper_layer(
-  kernel: jax.Array,
-  bias: jax.Array,
-  recurrent: jax.Array,
-  inputs: jax.Array,
-  h: jax.Array,
-  c: jax.Array,
-  keep: jax.Array | None,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-  return recurrence(recurrent, project(inputs, kernel, bias), h, c, keep)
+def projected(first_layer: Callable) -> Callable:
+  """The upper layer that a first layer makes behind `project`; see
+  `run_layers`."""
+
+  def upper_layer(
+    kernel: jax.Array,
+    bias: jax.Array,
+    recurrent: jax.Array,
+    inputs: jax.Array,
+    *state: jax.Array | None,
+  ) -> tuple[jax.Array, jax.Array, jax.Array]:
+    return first_layer(recurrent, project(inputs, kernel, bias), *state)
+
+  return upper_layer
 
 
 @jax.custom_vjp

@@ -99,7 +99,13 @@ def run(
   """Runs layer after layer; the contract is that of `lstm.lstm`, for what
   `supported` has no reason against."""
   return lstm_hoisted.run_layers(
-    params, gates_in, carry, reset, output_masks, _recurrence, _upper_layer
+    params,
+    gates_in,
+    carry,
+    reset,
+    output_masks,
+    _recurrence,
+    lstm_hoisted.projected(_recurrence),
   )
 
 
@@ -266,14 +272,3 @@ def _recurrence_backward(residuals: tuple, cotangents: tuple) -> tuple:
 
 
 _recurrence.defvjp(_recurrence_forward, _recurrence_backward)
-
-
-def _upper_layer(
-  kernel: jax.Array,
-  bias: jax.Array,
-  recurrent: jax.Array,
-  inputs: jax.Array,
-  *state: jax.Array | None,
-) -> tuple[jax.Array, jax.Array, jax.Array]:
-  gates = lstm_hoisted.project(inputs, kernel, bias)
-  return _recurrence(recurrent, gates, *state)

@@ -11,7 +11,7 @@ import numpy as np
 
 from musegen_jax.data.codecs.codec import Codec
 from musegen_jax.models import ngram
-from musegen_jax.sampling import decode
+from musegen_jax.sampling import chunks, decode
 from musegen_jax.sampling import grammar as grammar_lib
 from musegen_jax.sampling.strategies import Strategy
 
@@ -79,7 +79,7 @@ def sample(
       np.stack(said),
     )
 
-  rows = decode.run_chunks(
+  rows = chunks.run(
     advance,
     _State(
       np.full((batch, 1), codec.begin, np.int32),

@@ -158,7 +158,5 @@ def run(
     " Compilation starts from an empty cache."
   )
   races = [race(settings, limits, sizes) for sizes in chosen]
-  notes = ()
-  if settings.platform == "cpu":
-    notes = ("GPU sizes: not measured: needs a GPU.",)
+  notes = report.gpu_notes(settings.platform)
   return report.of_races("layer", about, races, notes)

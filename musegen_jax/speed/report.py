@@ -59,6 +59,11 @@ def of_races(
   )
 
 
+def gpu_notes(platform: str) -> tuple[str, ...]:
+  """What a section says of its GPU sizes where a CPU was measured."""
+  return ("GPU sizes: not measured: needs a GPU.",) if platform == "cpu" else ()
+
+
 def not_measured(name: str, reason: str) -> Section:
   """A section that could not be, and why."""
   row = {"name": name, "not_measured": reason}

@@ -73,8 +73,7 @@ class Sampler:
 def _params(
   model: language_model.LanguageModel, codec: Codec
 ) -> language_model.StepParams:
-  tokens = jnp.zeros((1, 1), jnp.int32)
-  params = task.draw_params(model, 0, tokens, model.zero_carry(1))
+  params = task.draw_params(model, 0, method="params")
   passes_time = jnp.asarray(codec.grammar.steps > 0)
   bias = jnp.where(passes_time, _NO_TIME, params["head_bias"])
   return language_model.step_params(params | {"head_bias": bias}, model.dtype)
@@ -131,7 +130,5 @@ def run(
     " above 100 % weights come from a cache."
   )
   races = [race(settings, limits, sizes) for sizes in chosen]
-  notes = ()
-  if settings.platform == "cpu":
-    notes = ("GPU sizes: not measured: needs a GPU.",)
+  notes = report.gpu_notes(settings.platform)
   return report.of_races("sample", about, races, notes)

@@ -94,9 +94,8 @@ def language_step(sizes: Sizes) -> Call:
   study.optimizer.weight_decay = 0.0
   codec = codec_lib.load(LANGUAGE_CODEC)
   model = language_model.from_config(study.model, codec)
-  tokens = jnp.zeros((1, 1), jnp.int32)
   return _call(
-    task.draw_params(model, 0, tokens, model.zero_carry(1)),
+    task.draw_params(model, 0, method="params"),
     model.zero_carry(sizes.batch),
     random_batch(codec, sizes.batch, sizes.steps),
     study,
@@ -201,7 +200,5 @@ def run(
   )
   races = [language_race(settings, limits, sizes) for sizes in chosen]
   races += [vae_race(settings, name, study) for name, study in studies.items()]
-  notes = ()
-  if settings.platform == "cpu":
-    notes = ("GPU sizes: not measured: needs a GPU.",)
+  notes = report.gpu_notes(settings.platform)
   return report.of_races("train", about, races, notes)

@@ -7,7 +7,7 @@ import pytest
 
 from musegen_jax.data.codecs import codec as codec_lib
 from musegen_jax.models import language_model, ngram
-from musegen_jax.sampling import decode, markov
+from musegen_jax.sampling import chunks, decode, markov
 from musegen_jax.sampling import grammar as grammar_lib
 from musegen_jax.sampling.strategies import Strategy
 
@@ -131,7 +131,7 @@ def test_primer_is_kept_and_continued(params: dict) -> None:
 
 def test_primer_longer_than_a_chunk(params: dict) -> None:
   one = np.array([60, 256 + 9, 188, 256 + 9], np.int16)
-  primer = np.tile(one, decode.CHUNK // 2)
+  primer = np.tile(one, chunks.CHUNK // 2)
   [piece] = sample(params, [0], [primer], seconds=1.0)
   np.testing.assert_array_equal(piece[: len(primer)], primer)
 
@@ -141,7 +141,7 @@ def test_finished_pieces_leave_the_batch(
 ) -> None:
   # Long primers keep some pieces going while the others are done; soon after
   # these have left, the network's memory decides.
-  long = np.tile(np.array([60, 188], np.int16), decode.CHUNK // 2 - 2)
+  long = np.tile(np.array([60, 188], np.int16), chunks.CHUNK // 2 - 2)
   primers = [NONE] * 17
   primers[3] = primers[11] = long
   indices = list(range(5, 22))
@@ -160,13 +160,13 @@ def test_finished_pieces_leave_the_batch(
   together = sample(params, indices, primers)
   assert sizes[0] == 17 and set(sizes[1:]) == {4}
   kept = sizes.copy()
-  monkeypatch.setattr(decode, "_smaller", lambda rows, left: rows)
+  monkeypatch.setattr(chunks, "_smaller", lambda rows, left: rows)
   apart = sample(params, indices, primers)
   assert sizes[len(kept) :] == [17] * len(kept)
   for ours, theirs in zip(together, apart, strict=True):
     np.testing.assert_array_equal(ours, theirs)
   np.testing.assert_array_equal(together[3][: len(long)], long)
-  assert len(together[3]) > decode.CHUNK + 64
+  assert len(together[3]) > chunks.CHUNK + 64
 
 
 def test_every_row_keeps_its_own_limits() -> None:
@@ -184,7 +184,7 @@ def test_every_row_keeps_its_own_limits() -> None:
   [(256, 65, 256), (256, 64, 64), (256, 5, 16), (256, 1, 4), (8, 1, 8)],
 )
 def test_batches_shrink_by_quarters(rows: int, left: int, size: int) -> None:
-  assert decode._smaller(rows, left) == size
+  assert chunks._smaller(rows, left) == size
 
 
 def test_ngram_goes_through_the_same_door() -> None:
@@ -205,7 +205,7 @@ def test_ngram_goes_through_the_same_door() -> None:
     )
 
   start = tune[:6].astype(np.int16)
-  long = np.tile(start, decode.CHUNK // 6)
+  long = np.tile(start, chunks.CHUNK // 6)
   # The long one goes on when the others have left, and remembers its own past.
   many = draw(list(range(20, 36)), [NONE] * 8 + [long] + [NONE] * 7)
   alone = draw([28, 20], [long, NONE])
